@@ -1,0 +1,98 @@
+"""What the terminal shows: bars, stage lines, tables, one-line errors. All of it on standard error.
+
+Standard output is kept for results, so that `--json` can be piped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+screen = Console(stderr=True, highlight=False)
+
+
+class RateColumn(ProgressColumn):
+    """Units a second, counted over the work done in this process."""
+
+    def render(self, task: Task) -> Text:
+        """The rate of one task, empty before the first step."""
+        return Text(f"{task.speed:,.0f} {task.fields['unit']}/s" if task.speed else "", style="cyan")
+
+
+class Bar:
+    """A running progress bar."""
+
+    def __init__(self, progress: Progress, task: Any) -> None:
+        self._progress, self._task = progress, task
+
+    def advance(self, amount: float = 1, **notes: str) -> None:
+        """Move on by `amount`; `notes` replaces the figures that stand at the end of the line."""
+        fields = {"notes": "  ".join(f"{k} {v}" for k, v in notes.items())} if notes else {}
+        self._progress.update(self._task, advance=amount, **fields)
+
+    def total(self, amount: float) -> None:
+        """Set how much there is to do, once that is known or has grown."""
+        self._progress.update(self._task, total=amount)
+
+
+@contextmanager
+def bar(name: str, total: float | None = None, unit: str = "rows") -> Iterator[Bar]:
+    """Show a bar with rate, time left and the latest figures while the block runs."""
+    columns = (
+        TextColumn("  [bold]{task.description:<10}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.percentage:>3.0f}%"),
+        RateColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[notes]}", style="dim"),
+    )
+    with Progress(*columns, console=screen, transient=True) as progress:
+        yield Bar(progress, progress.add_task(name, total=total, unit=unit, notes=""))
+
+
+def say(text: str) -> None:
+    """Print one line of progress."""
+    screen.print(text)
+
+
+def warn(text: str) -> None:
+    """Print one line that the user should read, without stopping."""
+    screen.print(f"[yellow]note[/yellow]  {text}")
+
+
+def fail(text: str) -> None:
+    """Print the one line that explains why the command stopped."""
+    screen.print(f"[red]error[/red] {text}", soft_wrap=True)
+
+
+def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
+    """Print a small table; all columns but the first are right-aligned figures."""
+    grid = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2))
+    for i, column in enumerate(columns):
+        grid.add_column(column, justify="left" if i == 0 else "right", header_style="dim")
+    for row in rows:
+        grid.add_row(*row)
+    screen.print(grid)
+
+
+def stage_line(name: str, status: str, seconds: float) -> None:
+    """Print one line for a stage that ended."""
+    mark = "[green]✓[/green]" if status == "done" else "[dim]·[/dim]"
+    screen.print(f"  {mark} {name:<10}[dim]{status if status != 'done' else f'{seconds:.1f} s'}[/dim]")
+
+
+def options_table(title: str, rows: list[list[str]]) -> None:
+    """Print a recipe section's options on standard output: key, default, meaning."""
+    grid = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2))
+    for column in ("option", "default", "meaning"):
+        grid.add_column(column, header_style="dim", overflow="fold")
+    for row in rows:
+        grid.add_row(*(cell.replace("[", "\\[") for cell in row))
+    Console(highlight=False).print(grid)

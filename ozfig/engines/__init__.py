@@ -1,0 +1,1 @@
+"""How to talk to a model, and where models come from."""

@@ -1,0 +1,47 @@
+"""What every engine can do: answer, and say how likely an answer is.
+
+Evaluation speaks to base, tuned and quantised model through this and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ozfig.types import Message
+
+Conversation = Sequence[Message]
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How replies are decoded. Greedy, in fixed batches, so that the same weights give the same replies."""
+
+    max_tokens: int = 64
+    batch: int = 16
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class AnswerLoss:
+    """Summed cross-entropy in nats of an answer (its end marker included) and its number of tokens."""
+
+    nats: float
+    tokens: int
+
+
+class Engine(Protocol):
+    """A model that is ready to answer."""
+
+    name: str
+
+    def generate(
+        self, prompts: Sequence[Conversation], decoding: Decoding, progress: Callable[[int], None] | None = None
+    ) -> list[str]:
+        """One reply for each conversation, in order; `progress` receives the number just answered."""
+
+    def losses(
+        self, prompts: Sequence[Conversation], answers: Sequence[str], batch: int = 16
+    ) -> list[AnswerLoss]:
+        """The loss of each answer as the assistant's next turn."""

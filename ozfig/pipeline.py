@@ -1,0 +1,307 @@
+"""The order of the stages; what is done is skipped. The only file that knows two stages."""
+
+from __future__ import annotations
+
+import platform
+import resource
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from ozfig import __version__, console, files, registry
+from ozfig import recipe as recipes
+from ozfig.engines.resolve import resolve
+from ozfig.errors import UserError
+from ozfig.recipe import Pretrain, Recipe
+from ozfig.runs import STAGES, Run
+from ozfig.types import Job, Manifest, ModelRef, Outcome
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a stage reads of earlier ones and what else its result depends on.
+
+    `inputs` maps the names that the stage knows to files of the run; `reads` are further files that it
+    only shows, which do not enter its key. `models` are the points that it needs. Raise `version` when
+    the same input would give another output.
+    """
+
+    name: str
+    version: int = 1
+    inputs: dict[str, str] = field(default_factory=dict)
+    reads: dict[str, str] = field(default_factory=dict)
+    models: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ("seed",)
+
+
+PIPELINE = [
+    Stage("gather", uses=()),
+    Stage("prepare", inputs={"documents": "gather/documents.jsonl", "examples": "gather/examples.jsonl"}),
+    Stage("tune", inputs={"train": "prepare/train.jsonl"}, models=("base",), uses=("seed", "system")),
+    Stage("export", inputs={}, models=("base", "tuned"), uses=("name",)),
+    Stage(
+        "evaluate",
+        inputs={"held_out": "prepare/held_out.jsonl", "train": "prepare/train.jsonl"},
+        reads={
+            **{f"manifest_{name}": f"{name}/manifest.json" for name in STAGES[:-1]},
+            "dropped": "prepare/dropped.jsonl",
+            "tune_log": "tune/log.jsonl",
+            "shown_tokens": "tune/shown_tokens.json",
+        },
+        models=("base", "tuned", "quantised"),
+        uses=("seed", "system"),
+    ),
+]
+PACKAGES = ["torch", "transformers", "peft", "gguf", "xllamacpp", "trafilatura", "html-to-markdown", "rensa"]
+
+
+@dataclass
+class Step:
+    """What is known of a stage before it runs: `reason` says why it must, and is empty when it need not."""
+
+    stage: Stage
+    key: str
+    reason: str
+
+
+@dataclass
+class Result:
+    """What a run ended with: the object that `--json` prints."""
+
+    run: Path
+    seconds: float
+    stages: dict[str, dict[str, Any]]
+    models: dict[str, ModelRef]
+
+    def to_json(self) -> dict[str, Any]:
+        """The contract for scripts."""
+        report = self.run / "evaluate" / "report.html"
+        return {
+            "run": str(self.run),
+            "seconds": round(self.seconds, 2),
+            "stages": self.stages,
+            "models": {point: self.models[point].path if point in self.models else None for point in POINTS},
+            "report": str(report) if report.exists() else None,
+        }
+
+
+POINTS = ("base", "tuned", "quantised")
+
+
+def plan(recipe: Recipe, run: Run, until: str = STAGES[-1], refresh: bool = False) -> list[dict[str, str]]:
+    """What each stage up to `until` would do, and why, without doing any of it."""
+    check(recipe)
+    models = {"base": resolve(recipe.base), **{k: v for k, v in run.models().items() if k != "base"}}
+    rows, earlier = [], ""
+    for stage in _until(until):
+        section = getattr(recipe, stage.name)
+        if earlier:
+            reason = f"after {earlier}"
+        else:
+            reason = _look(stage, recipe, run, models, refresh).reason
+            earlier = stage.name if reason else ""
+        does = ", ".join(s.kind for s in section.sources) if stage.name == "gather" else ""
+        rows.append(
+            {"stage": stage.name, "status": "run" if reason else "skip", "why": reason or "unchanged", "of": does}
+        )
+    return rows
+
+
+def execute(
+    recipe: Recipe,
+    run: Run,
+    until: str = STAGES[-1],
+    refresh: bool = False,
+    announce: Callable[[str, str, float], None] | None = None,
+) -> Result:
+    """Run every stage up to `until` that is not done; the run folder is locked meanwhile.
+
+    A stage that was killed starts again in its folder and continues what it can.
+    """
+    check(recipe)
+    started = time.monotonic()
+    with run.lock():
+        run.freeze(recipe)
+        models = {"base": resolve(recipe.base), **{k: v for k, v in run.models().items() if k != "base"}}
+        report: dict[str, dict[str, Any]] = {}
+        frozen = recipe
+        for stage in _until(until):
+            began = time.monotonic()
+            step = _look(stage, recipe, run, models, refresh)
+            if step.reason:
+                outcome = _perform(step, recipe, run, models, refresh)
+                models |= outcome.models
+                run.write_models(models)
+            frozen = _resolved(frozen, run.manifest(stage.name))
+            status = "done" if step.reason else "skipped"
+            report[stage.name] = {"status": status, "seconds": round(time.monotonic() - began, 2)}
+            if announce:
+                announce(stage.name, status, time.monotonic() - began)
+        run.freeze(frozen)
+    return Result(run.folder, time.monotonic() - started, report, models)
+
+
+def check(recipe: Recipe) -> None:
+    """Find what would fail later. Raises UserError for a file that is not there or a name that nothing has."""
+    for name in STAGES:
+        for path in recipes.paths_in(getattr(recipe, name)):
+            if not path.exists():
+                raise UserError(f"{name}: no such file or folder: {path}")
+    for metric in recipe.evaluate.metrics:
+        registry.known("metric", metric)
+
+
+def _until(last: str) -> list[Stage]:
+    """The stages up to and with the named one."""
+    return PIPELINE[: STAGES.index(last) + 1]
+
+
+def _inputs(stage: Stage, recipe: Recipe, run: Run) -> dict[str, Path]:
+    """The files that a stage reads, by the names it knows."""
+    inputs = {name: run.folder / path for name, path in stage.inputs.items()}
+    if stage.name == "prepare" and recipe.prepare.held_out.path:
+        inputs["held_out"] = Path(recipe.prepare.held_out.path)
+    if stage.name == "export":
+        inputs["adapter"] = run.folder / "tune" / ("adapter" if recipe.tune.method == "lora" else "model")
+    return inputs
+
+
+def _key(stage: Stage, recipe: Recipe, hashes: dict[str, str], models: dict[str, ModelRef]) -> str:
+    """A stage's key: its version, section, inputs' and models' hashes, and what else it uses of the recipe."""
+    section = getattr(recipe, stage.name)
+    named = {str(path): files.sha256_path(path) for path in recipes.paths_in(section)}
+    return files.sha256_value(
+        {
+            "stage": [stage.name, stage.version],
+            "section": recipes.content_hash(section, named),
+            "inputs": hashes,
+            "models": {point: models[point].sha256 for point in stage.models if point in models},
+            "uses": {name: getattr(recipe, name) for name in stage.uses},
+        }
+    )
+
+
+def _hashes(stage: Stage, recipe: Recipe, run: Run) -> dict[str, str]:
+    """The hash of each input that is there."""
+    return {n: files.sha256_path(p) for n, p in _inputs(stage, recipe, run).items() if p.exists()}
+
+
+def _look(stage: Stage, recipe: Recipe, run: Run, models: dict[str, ModelRef], refresh: bool) -> Step:
+    """Decide whether a stage has to run, and say why."""
+    key = _key(stage, recipe, _hashes(stage, recipe, run), models)
+    manifest = run.manifest(stage.name)
+    if manifest is None:
+        reason = "unfinished" if run.stage(stage.name).exists() else "never run"
+    elif key not in (manifest.key, manifest.frozen_key):
+        reason = "recipe or input changed"
+    elif not run.is_intact(manifest):
+        reason = "output missing or edited"
+    else:
+        reason = "sources asked again" if refresh and stage.name == "gather" else ""
+    return Step(stage, key, reason)
+
+
+def _perform(step: Step, recipe: Recipe, run: Run, models: dict[str, ModelRef], refresh: bool) -> Outcome:
+    """Run one stage and write its manifest last."""
+    stage, folder = step.stage, run.stage(step.stage.name)
+    manifest, marker = folder / "manifest.json", folder / "key.txt"
+    unfinished = not manifest.exists() and marker.exists() and marker.read_text() == step.key
+    if not unfinished and folder.exists():
+        shutil.rmtree(folder)  # what lies there was made from other input
+    folder.mkdir(parents=True, exist_ok=True)
+    manifest.unlink(missing_ok=True)
+    files.write_text(marker, step.key)
+    inputs = _inputs(stage, recipe, run) | {n: run.folder / p for n, p in stage.reads.items()}
+    began = time.monotonic()
+    job = Job(
+        name=recipe.name,
+        section=getattr(recipe, stage.name),
+        seed=recipe.seed,
+        system=recipe.system,
+        folder=folder.resolve(),
+        inputs=inputs,
+        models={p: models[p] for p in stage.models if p in models},
+        refresh=refresh,
+    )
+    outcome: Outcome = registry.find("stage", stage.name)(job)
+    hashes = _hashes(stage, recipe, run)
+    frozen = _with(recipe, outcome.resolved)
+    run.write_manifest(
+        Manifest(
+            stage=stage.name,
+            key=step.key,
+            frozen_key=_key(stage, frozen, hashes, models),
+            inputs=hashes,
+            outputs={name: files.sha256_path(folder / name) for name in sorted(outcome.outputs)},
+            metrics=outcome.metrics | ({"resolved": outcome.resolved} if outcome.resolved else {}),
+            versions=_versions(),
+            seconds=round(time.monotonic() - began, 2),
+            peak_memory_mb=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        )
+    )
+    return outcome
+
+
+def _with(recipe: Recipe, resolved: dict[str, Any]) -> Recipe:
+    """The recipe with `section.key` values put in place of each `auto`."""
+    values = recipe.model_dump(mode="json")
+    for key, value in resolved.items():
+        section, name = key.split(".", 1)
+        values[section][name] = value
+    return recipes.parse(Recipe, values, recipe.name)
+
+
+def _resolved(recipe: Recipe, manifest: Manifest | None) -> Recipe:
+    """The recipe with what a stage's manifest says of its `auto` values."""
+    return _with(recipe, manifest.metrics.get("resolved", {})) if manifest else recipe
+
+
+def _versions() -> dict[str, str]:
+    """Versions of what a result may depend on."""
+    found = {"ozfig": __version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def served_model(target: str) -> tuple[ModelRef, Recipe | None]:
+    """The model that `ozfig serve TARGET` answers with: a run's quantised file, or a GGUF file.
+
+    Raises UserError when the target is neither, or the run has exported nothing yet.
+    """
+    path = Path(target).expanduser()
+    if path.suffix == ".gguf":
+        if not path.is_file():
+            raise UserError(f"{target}: no such file")
+        return ModelRef("gguf", str(path.resolve()), path.stem, sha256=files.sha256_path(path)), None
+    run = Run.open(path)
+    ref = run.models().get("quantised")
+    if ref is None or not Path(ref.path).exists():
+        raise UserError(f"{target}: nothing exported yet; finish it with: ozfig run {target}/recipe.yaml")
+    return replace(ref, name=run.recipe.name), run.recipe
+
+
+def pretrain(section: Pretrain, runs: Path) -> dict[str, Any]:
+    """Train a base model on text, then on instructions, in `runs/<name>`; both phases continue when killed.
+
+    The second phase is the ordinary pipeline up to `tune`, with the first phase's model as its base.
+    """
+    folder = runs / section.name
+    figures: dict[str, Any] = registry.find("pretrain", "model")(section, folder / "text")
+    if section.instruct is None:
+        return figures
+    values = section.instruct.model_dump(mode="json")
+    recipe = recipes.parse(
+        Recipe,
+        {"name": "instruct", "seed": section.seed, "system": "", "base": figures["model"], **values},
+        section.name,
+    )
+    result = execute(recipe, Run(folder / "instruct"), until="tune", announce=console.stage_line)
+    return {**figures, "model": result.models["tuned"].path}

@@ -1,0 +1,83 @@
+"""Every plug-in: a name that a recipe may use, and where its code is.
+
+Nothing is imported before `find` is called, so that `ozfig --help` and `plan` stay instant.
+"""
+
+from __future__ import annotations
+
+import difflib
+from importlib import import_module
+from typing import Any
+
+from ozfig.errors import MissingExtra, UserError
+
+PLUGINS: dict[str, dict[str, str]] = {
+    "stage": {
+        "gather": "ozfig.gather.stage:run",
+        "prepare": "ozfig.prepare.stage:run",
+        "tune": "ozfig.tune.stage:run",
+        "export": "ozfig.export.stage:run",
+        "evaluate": "ozfig.evaluate.stage:run",
+    },
+    "report": {"summary": "ozfig.evaluate.report:summary_table"},
+    "server": {"api": "ozfig.serve.app:serve"},
+    "pretrain": {"model": "ozfig.tune.pretrain:pretrain"},
+    "source": {
+        "website": "ozfig.gather.website:gather",
+        "documents": "ozfig.gather.documents:gather",
+        "dataset": "ozfig.gather.datasets:gather",
+    },
+    "pairs": {
+        "rules": "ozfig.prepare.pairs:by_rules",
+        "none": "ozfig.prepare.pairs:none",
+    },
+    "filter": {
+        "exact": "ozfig.prepare.clean:exact",
+        "near": "ozfig.prepare.clean:near",
+        "length": "ozfig.prepare.clean:length",
+    },
+    "metric": {
+        "exact_match": "ozfig.evaluate.metrics:exact_match",
+        "token_f1": "ozfig.evaluate.metrics:token_f1",
+        "answer_words": "ozfig.evaluate.metrics:answer_words",
+        "bertscore": "ozfig.evaluate.bertscore:bertscore",
+        "perplexity": "ozfig.evaluate.perplexity:answer_loss",
+    },
+}
+
+# top-level modules of optional parts, and the extra that brings each
+EXTRAS = {
+    "torch": "tune",
+    "transformers": "tune",
+    "peft": "tune",
+    "sentencepiece": "tune",
+    "gguf": "tune",
+    "safetensors": "tune",
+    "xllamacpp": "serve",
+    "fastapi": "serve",
+    "uvicorn": "serve",
+    "sqlalchemy": "serve",
+    "playwright": "render",
+}
+
+
+def known(group: str, name: str) -> str:
+    """Where a plug-in's code is, without loading it. Raises UserError with the nearest known name."""
+    rows = PLUGINS[group]
+    if name not in rows:
+        near = difflib.get_close_matches(name, rows, 1, 0.5)
+        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(rows))}"
+        raise UserError(f"{group} {name!r}: unknown; {hint}")
+    return rows[name]
+
+
+def find(group: str, name: str) -> Any:
+    """The object that a plug-in's name stands for. Raises UserError, or MissingExtra when its part is not installed."""
+    module, _, attribute = known(group, name).partition(":")
+    try:
+        return getattr(import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").split(".")[0]
+        if missing in EXTRAS:
+            raise MissingExtra(f"{group} {name}", EXTRAS[missing]) from None
+        raise

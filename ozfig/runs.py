@@ -1,0 +1,90 @@
+"""The run folder: a recipe, one folder a stage, each with a manifest that is written last."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from ozfig import files
+from ozfig.errors import UserError
+from ozfig.recipe import Recipe, dump, load
+from ozfig.types import Manifest, ModelRef
+
+STAGES = ["gather", "prepare", "tune", "export", "evaluate"]
+RECIPE = "recipe.yaml"
+
+
+class Run:
+    """A folder that explains itself: everything that a report says can be found and made again from here."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @classmethod
+    def open(cls, folder: Path) -> Run:
+        """An existing run. Raises UserError when the folder holds none."""
+        if not (folder / RECIPE).is_file():
+            raise UserError(f"{folder}: not a run folder (it has no {RECIPE}); make one with: ozfig run RECIPE")
+        return cls(folder)
+
+    @property
+    def recipe(self) -> Recipe:
+        """The frozen recipe of the run."""
+        return load(Recipe, self.folder / RECIPE)
+
+    def freeze(self, recipe: Recipe) -> None:
+        """Write the recipe that the run was made from."""
+        files.write_text(self.folder / RECIPE, f"# ozfig run {self.folder.name}/{RECIPE}\n{dump(recipe)}")
+
+    def stage(self, name: str) -> Path:
+        """The folder of a stage."""
+        return self.folder / name
+
+    def manifest(self, stage: str) -> Manifest | None:
+        """What a stage did, or None when it has not finished."""
+        path = self.stage(stage) / "manifest.json"
+        return Manifest.from_row(files.read_json(path)) if path.exists() else None
+
+    def write_manifest(self, manifest: Manifest) -> None:
+        """Declare a stage finished."""
+        files.write_json(self.stage(manifest.stage) / "manifest.json", manifest.to_row())
+
+    def is_intact(self, manifest: Manifest) -> bool:
+        """Whether every output that the manifest names is still there, unchanged."""
+        folder = self.stage(manifest.stage)
+        return all((folder / p).exists() and files.sha256_path(folder / p) == h for p, h in manifest.outputs.items())
+
+    def models(self) -> dict[str, ModelRef]:
+        """The run's models by point: base, tuned, quantised. Those inside the run moved with it."""
+        path = self.folder / "models.json"
+        rows = files.read_json(path) if path.exists() else {}
+        return {point: self._rebased(ModelRef.from_row(row), self.folder.resolve()) for point, row in rows.items()}
+
+    def write_models(self, models: dict[str, ModelRef]) -> None:
+        """Record where the run's models are; paths inside the run are written relative to it."""
+        inside = str(self.folder.resolve()) + "/"
+        rows = {}
+        for point, ref in models.items():
+            paths = {"path": ref.path.removeprefix(inside), "base": ref.base.removeprefix(inside)}
+            rows[point] = replace(ref, **paths).to_row()
+        files.write_json(self.folder / "models.json", rows)
+
+    @staticmethod
+    def _rebased(ref: ModelRef, folder: Path) -> ModelRef:
+        """A reference with its relative paths made absolute."""
+        absolute = {key: str(folder / value) for key in ("path", "base") if (value := getattr(ref, key))}
+        return replace(ref, **absolute) if ref.kind != "openai" else ref
+
+    def lock(self) -> FileLock:
+        """Hold the folder for this process. Raises UserError when another one works in it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.folder / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise UserError(
+                f"{self.folder}: another ozfig is working in this run; wait for it or choose --name"
+            ) from None
+        return lock

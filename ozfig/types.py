@@ -1,0 +1,242 @@
+"""What flows between the stages. One row of a JSONL file is one of these."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from ozfig.files import sha256_text, sha256_value
+
+Role = Literal["system", "user", "assistant"]
+ModelKind = Literal["transformers", "adapter", "gguf", "openai"]
+
+
+class Row:
+    """A dataclass that reads and writes JSON objects; fields that are None or empty are left out."""
+
+    def to_row(self) -> dict[str, Any]:
+        """The JSON object of this value."""
+        return {k: v for k, v in asdict(self).items() if v not in (None, [], {}, "")}  # type: ignore[call-overload]
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> Self:
+        """The value of a JSON object that `to_row` made."""
+        return cls(**row)
+
+
+@dataclass(frozen=True)
+class Message(Row):
+    """One turn of a conversation: the same from a data set, in training, in evaluation and in the chat."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True)
+class Document(Row):
+    """A page or file as Markdown. `id` hashes address and text, so that equal content has equal rows.
+
+    `uri` holds no loopback port and the row no time: hashed outputs must not depend on when they were made.
+    `note` says what a person should know, such as a page that gave little text.
+    """
+
+    id: str
+    uri: str
+    title: str
+    text: str
+    source: str = ""
+    note: str = ""
+
+    @classmethod
+    def make(cls, uri: str, title: str, text: str, source: str = "", note: str = "") -> Document:
+        """A document with its id filled in."""
+        return cls(sha256_text(f"{uri}\n{text}")[:16], uri, title, text, source, note)
+
+
+@dataclass(frozen=True)
+class Example(Row):
+    """A conversation to learn from or to be asked. The last message is the assistant's reference answer.
+
+    `context` is the passage that holds the answer, `answers` further accepted answers, `source` the
+    document's uri or the file, `maker` what made the pair (faq, heading, definition, table, dataset).
+    """
+
+    id: str
+    messages: list[Message]
+    context: str = ""
+    answers: list[str] = field(default_factory=list)
+    source: str = ""
+    maker: str = ""
+
+    @classmethod
+    def make(cls, messages: list[Message], **fields: Any) -> Example:
+        """An example whose id is the hash of its messages and context."""
+        content = [[m.role, m.content] for m in messages], fields.get("context", "")
+        return cls(sha256_value(content)[:16], messages, **fields)
+
+    @classmethod
+    def pair(cls, question: str, answer: str, **fields: Any) -> Example:
+        """An example of one question and its answer."""
+        return cls.make([Message("user", question), Message("assistant", answer)], **fields)
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> Example:
+        """The example of a JSON object; its messages become Message values."""
+        return cls(**{**row, "messages": [Message(**m) for m in row["messages"]]})
+
+    @property
+    def question(self) -> str:
+        """The last thing that the user says."""
+        return next((m.content for m in reversed(self.messages) if m.role == "user"), "")
+
+    @property
+    def answer(self) -> str:
+        """The reference answer: the last message."""
+        return self.messages[-1].content
+
+    @property
+    def references(self) -> list[str]:
+        """Every accepted answer, the reference first."""
+        return [self.answer, *(a for a in self.answers if a != self.answer)]
+
+
+@dataclass(frozen=True)
+class Dropped(Row):
+    """An example that was taken out: why, and the example or question (`neighbour`) that it repeats."""
+
+    example: Example
+    reason: str
+    neighbour: str = ""
+    score: float | None = None
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> Dropped:
+        """The dropped example of a JSON object."""
+        return cls(**{**row, "example": Example.from_row(row["example"])})
+
+
+@dataclass(frozen=True)
+class ModelRef(Row):
+    """A model on disk or behind a URL. `path` is its folder, its GGUF file or its URL.
+
+    An adapter names the base folder that it sits on; a GGUF file names the merged folder whose
+    tokenizer and configuration it was made from (`base`). `sha256` is of the weights.
+    """
+
+    kind: ModelKind
+    path: str
+    name: str
+    base: str = ""
+    sha256: str = ""
+    quantisation: str = ""
+
+
+@dataclass(frozen=True)
+class Sample(Row):
+    """One reply of one model to one held-out question, with everything that scored it.
+
+    `nats` and `tokens` are the summed loss and length of the reference answer under the model.
+    """
+
+    model: str
+    condition: str
+    item: str
+    prompt: list[Message]
+    references: list[str]
+    reply: str
+    nats: float
+    tokens: int
+    scores: dict[str, float]
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> Sample:
+        """The sample of a JSON object; a reply may be empty."""
+        return cls(**{**row, "reply": row.get("reply", ""), "prompt": [Message(**m) for m in row["prompt"]]})
+
+
+@dataclass(frozen=True)
+class Score(Row):
+    """A mean over n samples with its standard error."""
+
+    model: str
+    task: str
+    version: int
+    condition: str
+    metric: str
+    n: int
+    mean: float
+    stderr: float
+
+
+@dataclass(frozen=True)
+class Comparison(Row):
+    """The paired difference b - a of one metric with its 95 % interval and two-sided p."""
+
+    a: str
+    b: str
+    task: str
+    condition: str
+    metric: str
+    n: int
+    difference: float
+    low: float
+    high: float
+    p: float
+
+    @property
+    def is_noise(self) -> bool:
+        """Whether the interval holds zero."""
+        return self.low <= 0 <= self.high
+
+
+@dataclass(frozen=True)
+class Manifest(Row):
+    """What a stage did: written last, so that a folder without one is unfinished.
+
+    `outputs` maps the stage's files to their hashes; pages for people are not hashed and not listed.
+    `frozen_key` is the key of the same section with every `auto` resolved, as the run's own recipe has it.
+    """
+
+    stage: str
+    key: str
+    frozen_key: str
+    inputs: dict[str, str]
+    outputs: dict[str, str]
+    metrics: dict[str, Any]
+    versions: dict[str, str]
+    seconds: float
+    peak_memory_mb: float
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> Manifest:
+        """The manifest of a JSON object."""
+        empty: dict[str, Any] = {"inputs": {}, "outputs": {}, "metrics": {}, "versions": {}}
+        return cls(**{**empty, **row})
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the pipeline hands to a stage: its section of the recipe, the files it reads, the folder it fills.
+
+    `inputs` maps names (such as "documents") to files of earlier stages or to files that the section names.
+    """
+
+    name: str
+    section: Any
+    seed: int
+    system: str
+    folder: Path
+    inputs: dict[str, Path]
+    models: dict[str, ModelRef]
+    refresh: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a stage gives back: its files (relative to its folder), figures, models and resolved `auto` values."""
+
+    outputs: list[str]
+    metrics: dict[str, Any] = field(default_factory=dict)
+    models: dict[str, ModelRef] = field(default_factory=dict)
+    resolved: dict[str, Any] = field(default_factory=dict)
