@@ -26,7 +26,18 @@ app = App(
     help_epilogue="Start with: ozfig run demo",
 )
 
-Settings = Annotated[list[str], Parameter(name="--set", help="Change a recipe value: section.key=value. Repeatable.")]
+STAGE_VERBS = {
+    "gather": "Gather documents and examples from the recipe's sources.",
+    "prepare": "Make, clean and split question-answer pairs.",
+    "tune": "Fine-tune the base model.",
+    "export": "Merge and write the quantised GGUF file.",
+    "evaluate": "Measure base, tuned and quantised model and write the report.",
+}
+TARGET = "A recipe file, the name of a packaged recipe (demo), a URL, a folder or a data file."
+
+Settings = Annotated[
+    list[str], Parameter(name="--set", negative="", help="Change a recipe value: section.key=value. Repeatable.")
+]
 Runs = Annotated[Path, Parameter(help="The folder that holds the run folders.")]
 Name = Annotated[str, Parameter(help="The run's folder name, instead of the recipe's.")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object on standard output.")]
@@ -67,7 +78,7 @@ def _finish(result: Any, as_json: bool) -> None:
         )
 
 
-@app.command
+@app.command(sort_key=0)
 def run(
     target: str,
     *,
@@ -101,22 +112,23 @@ def _stage_verb(stage: str, summary: str) -> None:
     ) -> None:
         _finish(_execute(target, stage, settings, runs, name, refresh), as_json)
 
-    verb.__doc__ = f"{summary} Earlier stages run first where they must."
-    app.command(verb, name=stage)
+    verb.__doc__ = f"""{summary}
+
+    Earlier stages run first where they must.
+
+    Parameters
+    ----------
+    target
+        {TARGET}
+    """
+    app.command(verb, name=stage, sort_key=1 + list(STAGE_VERBS).index(stage))
 
 
-STAGE_VERBS = {
-    "gather": "Gather documents and examples from the recipe's sources.",
-    "prepare": "Make, clean and split question-answer pairs.",
-    "tune": "Fine-tune the base model.",
-    "export": "Merge and write the quantised GGUF file.",
-    "evaluate": "Measure base, tuned and quantised model and write the report.",
-}
 for _stage, _summary in STAGE_VERBS.items():
     _stage_verb(_stage, _summary)
 
 
-@app.command
+@app.command(sort_key=6)
 def plan(
     target: str,
     *,
@@ -126,7 +138,13 @@ def plan(
     refresh: Refresh = False,
     as_json: Json = False,
 ) -> None:
-    """Say which stages would run, and why, before anything starts."""
+    """Say which stages would run, and why, before anything starts.
+
+    Parameters
+    ----------
+    target
+        A recipe file, the name of a packaged recipe (demo), a URL, a folder or a data file.
+    """
     from ozfig import pipeline
     from ozfig.runs import Run
 
@@ -140,7 +158,7 @@ def plan(
         )
 
 
-@app.command
+@app.command(sort_key=7)
 def serve(
     target: str,
     *,
@@ -165,7 +183,7 @@ def serve(
     registry.find("server", "api")(ref, recipe, host=host, port=port, database=database)
 
 
-@app.command
+@app.command(sort_key=8)
 def pretrain(
     recipe: Path, *, settings: Settings | None = None, runs: Runs = Path("runs"), as_json: Json = False
 ) -> None:
@@ -199,6 +217,8 @@ def main() -> None:
     """Entry point: turns every explained failure into one line and an exit code."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    # threads that wait must sleep: spinning ones slow a shared machine to a tenth
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     argv = sys.argv[1:]
     try:
         app(argv, exit_on_error=False, print_error=False, result_action="return_value")

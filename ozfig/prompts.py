@@ -5,6 +5,17 @@ from __future__ import annotations
 from ozfig.types import Example, Message
 
 WITH_PASSAGE = "{passage}\n\n{question}"
+# for a model whose tokenizer brings no chat template
+PLAIN_TEMPLATE = (
+    "{{ bos_token or '' }}"
+    "{% for message in messages %}"
+    "{% if not loop.first %}{{ '\\n' }}{% endif %}"
+    "{% if message['role'] == 'user' %}question: {% elif message['role'] == 'assistant' %}answer: {% endif %}"
+    "{{ message['content'] }}"
+    "{% if message['role'] == 'assistant' %}{{ eos_token or '' }}{% endif %}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ '\\nanswer:' }}{% endif %}"
+)
 
 
 def ask(question: str, system: str = "", passage: str = "") -> list[Message]:

@@ -104,7 +104,9 @@ class Dataset(Section):
     columns: dict[str, str] = {}
     """Which column is the question, answer, context: {question: q, answer: a}."""
     limit: int | None = None
-    """Take at most this many rows."""
+    """Take at most this many rows, from the top."""
+    sample: int | None = None
+    """Take this many rows of the whole file, chosen by their content's hash."""
     documents_from: Literal["context", "none"] = "none"
     """`context` also keeps each distinct context as a document."""
     groups: Literal["all", "first_half", "second_half"] = "all"
@@ -249,6 +251,12 @@ class Serve(Section):
     """Longest reply."""
     temperature: float = Field(0.2, ge=0)
     """Sampling temperature where a request names none."""
+    context: int = Field(8192, ge=256)
+    """Most tokens of one conversation; a model that was trained on less keeps to its own."""
+    parallel: int = Field(4, ge=1)
+    """Requests answered side by side; memory for each one's context is set aside at the start."""
+    threads: int = Field(0, ge=0)
+    """Threads that compute; 0 takes every core. Fewer are faster on a machine that is busy otherwise."""
 
 
 class Recipe(Section):
@@ -263,19 +271,28 @@ class Recipe(Section):
     system: str = SYSTEM
     """The system text, the same in tuning, evaluation and chat."""
     gather: Gather
+    """Where the text comes from."""
     prepare: Prepare = Prepare()
+    """From text to pairs."""
     tune: Tune = Tune()
+    """How the base model is adapted."""
     export: Export = Export()
+    """The files to ship."""
     evaluate: Evaluate = Evaluate()
+    """What is measured, and how."""
     serve: Serve = Serve()
+    """The API and the chat page."""
 
 
 class Instruct(Section):
     """The short phase in which a pre-trained model learns the chat template."""
 
     gather: Gather
+    """Data sets of instructions."""
     prepare: Prepare = Prepare()
+    """Cleaning and held-out rows."""
     tune: Tune = Tune(method="full")
+    """How the weights are trained."""
 
 
 class Pretrain(Section):

@@ -37,11 +37,12 @@ PLUGINS: dict[str, dict[str, str]] = {
         "length": "ozfig.prepare.clean:length",
     },
     "metric": {
-        "exact_match": "ozfig.evaluate.metrics:exact_match",
-        "token_f1": "ozfig.evaluate.metrics:token_f1",
-        "answer_words": "ozfig.evaluate.metrics:answer_words",
-        "bertscore": "ozfig.evaluate.bertscore:bertscore",
-        "perplexity": "ozfig.evaluate.perplexity:answer_loss",
+        "exact_match": "ozfig.evaluate.scorers:exact_match",
+        "token_f1": "ozfig.evaluate.scorers:token_f1",
+        "answer_words": "ozfig.evaluate.scorers:answer_words",
+        "bertscore": "ozfig.evaluate.scorers:bertscore",
+        "bleu4": "ozfig.evaluate.scorers:bleu4",
+        "perplexity": "ozfig.evaluate.perplexity:answer_perplexity",
     },
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -13,11 +13,13 @@ ModelKind = Literal["transformers", "adapter", "gguf", "openai"]
 
 
 class Row:
-    """A dataclass that reads and writes JSON objects; fields that are None or empty are left out."""
+    """A dataclass that reads and writes JSON objects; optional fields that are empty are left out."""
 
     def to_row(self) -> dict[str, Any]:
         """The JSON object of this value."""
-        return {k: v for k, v in asdict(self).items() if v not in (None, [], {}, "")}  # type: ignore[call-overload]
+        optional = {f.name for f in fields(self) if f.default is not MISSING or f.default_factory is not MISSING}  # type: ignore[arg-type]
+        row = asdict(self)  # type: ignore[call-overload]
+        return {k: v for k, v in row.items() if k not in optional or v not in (None, [], {}, "")}
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Self:
@@ -151,8 +153,8 @@ class Sample(Row):
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Sample:
-        """The sample of a JSON object; a reply may be empty."""
-        return cls(**{**row, "reply": row.get("reply", ""), "prompt": [Message(**m) for m in row["prompt"]]})
+        """The sample of a JSON object."""
+        return cls(**{**row, "prompt": [Message(**m) for m in row["prompt"]]})
 
 
 @dataclass(frozen=True)
@@ -211,8 +213,7 @@ class Manifest(Row):
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Manifest:
         """The manifest of a JSON object."""
-        empty: dict[str, Any] = {"inputs": {}, "outputs": {}, "metrics": {}, "versions": {}}
-        return cls(**{**empty, **row})
+        return cls(**row)
 
 
 @dataclass(frozen=True)

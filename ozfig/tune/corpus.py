@@ -43,8 +43,7 @@ class Corpus:
 def read_texts(paths: Iterable[Path]) -> Iterator[str]:
     """The `text` field of each row of JSONL files, plain or xz-compressed."""
     for path in paths:
-        opened = lzma.open(path, "rt", encoding="utf-8") if path.suffix == ".xz" else path.open(encoding="utf-8")
-        with opened as lines:
+        with (lzma.open if path.suffix == ".xz" else open)(path, "rt", encoding="utf-8") as lines:
             for line in lines:
                 yield json.loads(line)["text"]
 

@@ -1,0 +1,58 @@
+"""Charts as inline SVG. Lengths are percentages, so that a chart fits any width while its type keeps its size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+POINTS_DRAWN = 240  # a curve keeps its shape with so many points
+
+
+def bar(value: float, low: float, high: float, top: float, name: str) -> Markup:
+    """A bar from zero with its interval, on an axis that ends at `top`; `name` is its colour."""
+    at, left, right = (f"{100 * min(max(x, 0.0), top) / top:.2f}%" for x in (value, low, high))
+    return Markup(
+        '<svg class="bar" width="100%" height="20" aria-hidden="true">'
+        '<rect class="track" width="100%" height="12" y="4" rx="3"/>'
+        '<rect width="{at}" height="12" y="4" rx="3" fill="var(--{name})"/>'
+        '<g class="err"><line x1="{left}" x2="{right}" y1="10" y2="10"/>'
+        '<line x1="{left}" x2="{left}" y1="6" y2="14"/><line x1="{right}" x2="{right}" y1="6" y2="14"/></g></svg>'
+    ).format(at=at, left=left, right=right, name=name)
+
+
+def curve(xs: Sequence[float], ys: Sequence[float], top: float) -> Markup:
+    """A noisy line and its running mean over an area of fixed height; x from the first to the last, y from zero."""
+    xs, ys = _thinned(xs, ys)
+    smooth = running_mean(ys, max(2, len(ys) // 12))
+    return Markup(
+        '<svg class="curve" viewBox="0 0 1000 1000" preserveAspectRatio="none" aria-hidden="true">'
+        '<path class="grid" d="M0 250H1000M0 500H1000M0 750H1000"/>'
+        '<path class="raw" d="{raw}"/><path class="line" d="{line}"/></svg>'
+    ).format(raw=_path(xs, ys, top), line=_path(xs, smooth, top))
+
+
+def running_mean(values: Sequence[float], span: int) -> list[float]:
+    """An exponential mean with its early values weighted rightly, so that it starts where the data starts."""
+    keep, total, weight, found = 1 - 2 / (span + 1), 0.0, 0.0, []
+    for value in values:
+        total, weight = keep * total + value, keep * weight + 1
+        found.append(total / weight)
+    return found
+
+
+def _thinned(xs: Sequence[float], ys: Sequence[float]) -> tuple[list[float], list[float]]:
+    """The points, or the means of runs of them where there are too many to draw."""
+    size = -(-len(xs) // POINTS_DRAWN)
+    runs = range(0, len(xs), size)
+    return [_mean(xs[i : i + size]) for i in runs], [_mean(ys[i : i + size]) for i in runs]
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _path(xs: Sequence[float], ys: Sequence[float], top: float) -> str:
+    span = (xs[-1] - xs[0]) or 1
+    points = (f"{1000 * (x - xs[0]) / span:.1f} {1000 * (1 - y / top):.1f}" for x, y in zip(xs, ys, strict=True))
+    return "M" + "L".join(points)

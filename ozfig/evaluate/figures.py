@@ -1,0 +1,148 @@
+"""Looking up the figures of a report.json and writing them down: one way for every page and table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from ozfig.evaluate.results import CLOSED, GOLD, LOWER_IS_BETTER, NEUTRAL
+from ozfig.types import Comparison, Score
+
+Outcome = Literal["better", "worse", "noise"]
+Z95 = 1.959964
+LABELS = {
+    "exact_match": "Exact match",
+    "token_f1": "Token F1",
+    "bertscore": "BERTScore F1",
+    "bleu4": "Smoothed BLEU-4",
+    "answer_words": "Words in the reply",
+    "perplexity": "Perplexity of the reference answers",
+    "answer_loss": "Loss of the reference answers",
+}
+CONDITIONS = {CLOSED: "closed book", GOLD: "with the passage"}
+PRIMARY = ["token_f1", "bleu4", "bertscore", "exact_match"]
+MINUS = "\N{MINUS SIGN}"
+
+
+class Figures:
+    """The scores and comparisons of a report, found by name."""
+
+    def __init__(self, report: dict[str, Any]) -> None:
+        scores = [Score.from_row(row) for row in report["scores"]]
+        comparisons = [Comparison.from_row(row) for row in report["comparisons"]]
+        self.points = list(dict.fromkeys(s.model for s in scores))
+        self.conditions = list(dict.fromkeys(s.condition for s in scores))
+        self.metrics = list(dict.fromkeys(s.metric for s in scores))
+        self._scores = {(s.model, s.condition, s.metric): s for s in scores}
+        self._comparisons = {(c.a, c.b, c.condition, c.metric): c for c in comparisons}
+
+    @property
+    def primary(self) -> str:
+        """The metric that the verdict speaks of."""
+        judged = [m for m in self.metrics if m not in NEUTRAL | LOWER_IS_BETTER]
+        return next((m for m in [*PRIMARY, *judged, *self.metrics] if m in self.metrics), "")
+
+    @property
+    def condition(self) -> str:
+        """The condition that the verdict speaks of: closed book where it was measured."""
+        return CLOSED if CLOSED in self.conditions else self.conditions[0]
+
+    def score(self, point: str, condition: str, metric: str) -> Score | None:
+        """One mean with its standard error."""
+        return self._scores.get((point, condition, metric))
+
+    def compare(self, a: str, b: str, condition: str, metric: str) -> Comparison | None:
+        """One paired difference, b minus a; perplexity is judged by the loss behind it."""
+        return self._comparisons.get((a, b, condition, "answer_loss" if metric == "perplexity" else metric))
+
+    def across(self, a: tuple[str, str], b: tuple[str, str], metric: str) -> Comparison | None:
+        """The paired difference of two (point, condition) cells."""
+        if a[1] == b[1]:
+            return self.compare(a[0], b[0], a[1], metric)
+        return self.compare("@".join(a), "@".join(b), f"{a[1]}->{b[1]}", metric)
+
+
+def outcome(comparison: Comparison | None) -> Outcome | None:
+    """Whether b is better than a, worse, or neither as far as these questions can show."""
+    if comparison is None:
+        return None
+    if comparison.is_noise or comparison.metric in NEUTRAL:
+        return "noise"
+    return "better" if (comparison.difference > 0) != (comparison.metric in LOWER_IS_BETTER) else "worse"
+
+
+def label(metric: str) -> str:
+    """A metric's name for people."""
+    return LABELS.get(metric, metric.replace("_", " ").capitalize())
+
+
+def decimals(error: float) -> int:
+    """How many decimals a figure deserves: two, or as many as its error needs to show a digit."""
+    return min(4, max(2, math.ceil(-math.log10(error)))) if error > 0 else 2
+
+
+def number(value: float, digits: int = 2) -> str:
+    """A figure with a real minus sign and thousands separated; large ones lose their decimals."""
+    digits = digits if abs(value) < 10 else 1 if abs(value) < 1000 else 0
+    text = f"{value:,.{digits}f}"
+    return text.replace("-", MINUS) if float(text.replace(",", "")) else text.lstrip("-")
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """A difference with its sign; zero has none."""
+    text = number(value, digits)
+    return f"+{text}" if value > 0 and text.strip("0.") else text
+
+
+def interval(comparison: Comparison) -> str:
+    """The 95 % interval of a difference."""
+    digits = _digits(comparison)
+    return f"[{signed(comparison.low, digits)}, {signed(comparison.high, digits)}]"
+
+
+def difference(comparison: Comparison) -> str:
+    """A difference in the digits that its interval supports."""
+    return signed(comparison.difference, _digits(comparison))
+
+
+def mean(score: Score) -> str:
+    """A mean in the digits that its error supports."""
+    return number(score.mean, decimals(score.stderr))
+
+
+def margin(score: Score) -> str:
+    """Half of the mean's 95 % interval."""
+    return f"± {number(Z95 * score.stderr, decimals(score.stderr))}"
+
+
+def _digits(comparison: Comparison) -> int:
+    return decimals((comparison.high - comparison.low) / 4)
+
+
+def p_value(p: float) -> str:
+    """A p in the usual notation."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
+def size(count: float) -> str:
+    """Bytes for people, in powers of ten as file listings show them."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000 or unit == "GB":
+            return f"{count:.0f} {unit}" if unit in ("B", "kB") or count >= 100 else f"{count:.1f} {unit}"
+        count /= 1000
+    raise AssertionError("unreachable")
+
+
+def nice_top(highest: float) -> float:
+    """The end of an axis from zero: the next of 1, 2, 2.5, 5, 10 times a power of ten."""
+    if highest <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(highest))
+    return next(step * power for step in (1, 2, 2.5, 5, 10) if step * power >= highest * 0.999)
+
+
+def join(parts: Iterable[str]) -> str:
+    """The words of a list as a phrase: a, b and c."""
+    *most, last = parts
+    return f"{', '.join(most)} and {last}" if most else last

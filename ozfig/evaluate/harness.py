@@ -1,0 +1,132 @@
+"""Base, tuned and quantised model answer the same questions through the same code.
+
+A part is what one model said under one condition. It is written when it is whole, so that a run that was
+killed does not ask again; the pipeline clears the folder when anything that matters has changed.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ozfig import console, files, prompts, registry
+from ozfig.engines.base import AnswerLoss, Decoding, Engine
+from ozfig.errors import UserError
+from ozfig.recipe import Evaluate
+from ozfig.types import Example, Message, ModelRef, Sample
+
+FEWEST = 2  # a standard error needs two questions
+Open = Callable[[ModelRef], Engine]
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one model has to answer under one condition, and the file that holds it once it is answered."""
+
+    point: str
+    condition: str
+    items: list[Example]
+    asked: list[list[Message]]
+    path: Path
+
+
+def select(examples: Sequence[Example], limit: int | None) -> list[Example]:
+    """At most `limit` questions, chosen by their ids, which are hashes: a fair draw that any machine repeats.
+
+    Raises UserError when there are too few to measure anything.
+    """
+    if len(examples) < FEWEST:
+        raise UserError(f"{len(examples)} held-out questions are too few to measure anything; raise prepare.held_out")
+    chosen = {e.id for e in sorted(examples, key=lambda e: e.id)[:limit]}
+    return [e for e in examples if e.id in chosen]
+
+
+def parts(
+    items: Sequence[Example], models: dict[str, ModelRef], section: Evaluate, system: str, folder: Path
+) -> list[Part]:
+    """Every part to be answered, grouped by model. Questions without a passage are left out of gold_context."""
+    found = []
+    for point in (p for p in section.points if p in models):
+        for condition in section.conditions:
+            with_passage = condition == "gold_context"
+            asked = [e for e in items if e.context or not with_passage]
+            if len(asked) < FEWEST:
+                continue
+            messages = [_prompt(e, system, with_passage) for e in asked]
+            answers = [[[[m.role, m.content] for m in turn], e.answer] for turn, e in zip(messages, asked, strict=True)]
+            key = files.sha256_value([models[point].sha256, answers, section.max_tokens, section.batch])
+            path = folder / f"{point}.{condition}.{key[:16]}.jsonl"
+            found.append(Part(point, condition, asked, messages, path))
+    return found
+
+
+def _prompt(item: Example, system: str, with_passage: bool) -> list[Message]:
+    """What a model sees of a question: the conversation up to the reference answer, as in training."""
+    return prompts.conversation(item, system, with_passage)[:-1]
+
+
+def answer(work: Sequence[Part], models: dict[str, ModelRef], section: Evaluate, open_engine: Open) -> list[Sample]:
+    """Every model's replies and losses, without scores; one model is in memory at a time."""
+    todo = [part for part in work if not part.path.exists()]
+    with console.bar("evaluate", total=sum(len(part.items) for part in todo), unit="replies") as bar:
+        for point in dict.fromkeys(part.point for part in todo):
+            engine = open_engine(models[point])
+            for part in (p for p in todo if p.point == point):
+                files.write_jsonl(part.path, (row.to_row() for row in _ask(part, engine, section, bar)))
+            del engine
+            _free()
+    return [Sample.from_row(row) for part in work for row in files.read_jsonl(part.path)]
+
+
+def _ask(part: Part, engine: Engine, section: Evaluate, bar: console.Bar) -> list[Sample]:
+    """The samples of one part."""
+
+    def progress(answered: int) -> None:
+        bar.advance(answered, model=part.point, asked=part.condition)
+
+    replies = engine.generate(part.asked, Decoding(section.max_tokens, section.batch), progress)
+    losses = engine.losses(part.asked, [e.answer for e in part.items], section.batch)
+    return [
+        _sample(part, item, turns, reply, loss)
+        for item, turns, reply, loss in zip(part.items, part.asked, replies, losses, strict=True)
+    ]
+
+
+def _sample(part: Part, item: Example, turns: list[Message], reply: str, loss: AnswerLoss) -> Sample:
+    return Sample(
+        model=part.point,
+        condition=part.condition,
+        item=item.id,
+        prompt=turns,
+        references=item.references,
+        reply=reply,
+        nats=round(loss.nats, 4),
+        tokens=loss.tokens,
+        scores={},
+    )
+
+
+def _free() -> None:
+    """Give a model's memory back before the next one is opened."""
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def score(samples: Sequence[Sample], section: Evaluate) -> list[Sample]:
+    """The samples with the value of every metric. Perplexity is of a set: a sample has the loss behind it."""
+    replies, references = [s.reply for s in samples], [s.references for s in samples]
+    columns: dict[str, list[float]] = {}
+    for name in section.metrics:
+        if name == "perplexity":
+            columns["answer_loss"] = [s.nats / s.tokens for s in samples]
+        else:
+            columns[name] = registry.find("metric", name)(replies, references, section)
+    return [
+        replace(sample, scores={name: round(values[i], 6) for name, values in columns.items()})
+        for i, sample in enumerate(samples)
+    ]

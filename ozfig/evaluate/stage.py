@@ -1,0 +1,69 @@
+"""The stage: held-out questions and up to three models in, samples, scores and a report out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ozfig import __version__, files
+from ozfig.engines.transformers import load
+from ozfig.evaluate import evidence, harness, report, results, verdict
+from ozfig.recipe import Evaluate
+from ozfig.types import Example, Job, Outcome, Sample
+
+PACKAGE = Path(__file__).parents[1]
+
+
+def run(job: Job, open_engine: harness.Open = load) -> Outcome:
+    """Measure every point under every condition and write the report.
+
+    Outputs: samples.jsonl and report.json. The folder also gets report.html and report.md, for people, and
+    parts/, what each model said, from which a killed run goes on. Raises UserError when there are too few
+    held-out questions.
+    """
+    section: Evaluate = job.section
+    examples = [Example.from_row(row) for row in files.read_jsonl(job.inputs["held_out"])]
+    items = harness.select(examples, section.limit)
+    work = harness.parts(items, job.models, section, job.system, job.folder / "parts")
+    said = harness.answer(work, job.models, section, open_engine)
+    samples = harness.score(said, section)
+    result = _report(job, samples)
+    files.write_jsonl(job.folder / "samples.jsonl", (sample.to_row() for sample in samples))
+    files.write_json(job.folder / "report.json", result)
+    run_folder = f"{job.folder.parent.parent.name}/{job.folder.parent.name}"
+    report.write(report.Story(result, items, samples, evidence.read(job), run_folder), job.folder)
+    return Outcome(
+        outputs=["samples.jsonl", "report.json"], metrics={"questions": len(items), "verdict": result["verdict"]}
+    )
+
+
+def _report(job: Job, samples: list[Sample]) -> dict[str, Any]:
+    """The contents of report.json: the same input gives the same bytes."""
+    section: Evaluate = job.section
+    hashed = {name: files.sha256_path(job.inputs[name]) for name in ("held_out", "train") if _exists(job, name)}
+    found = {
+        "name": job.name,
+        "base": job.models["base"].name if "base" in job.models else "",
+        "seed": job.seed,
+        "system": job.system,
+        "settings": section.model_dump(mode="json"),
+        "versions": {
+            "ozfig": __version__,
+            "code": code_version(),
+            "data": hashed,
+            "models": {point: ref.sha256 for point, ref in job.models.items()},
+        },
+        "scores": [s.to_row() for s in results.scores(samples, section.metrics)],
+        "comparisons": [c.to_row() for c in results.comparisons(samples, section.resamples, job.seed)],
+    }
+    return {**found, "verdict": verdict.headline(found)}
+
+
+def _exists(job: Job, name: str) -> bool:
+    return name in job.inputs and job.inputs[name].exists()
+
+
+def code_version() -> str:
+    """The hash of the package's own Python files."""
+    paths = sorted(p for p in PACKAGE.rglob("*.py") if "__pycache__" not in p.parts)
+    return files.sha256_value({p.relative_to(PACKAGE).as_posix(): files.sha256_path(p) for p in paths})

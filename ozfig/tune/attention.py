@@ -1,0 +1,87 @@
+"""Packed rows: whether a model keeps them apart, and on a CPU an attention that costs what the rows cost.
+
+Transformers reads from positions that start again where rows begin and masks the rest. Over 512 tokens
+of short rows the processor then multiplies everything and throws most of it away, a quarter of a
+training step; taking each row on its own gives the same numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import Any
+
+import torch
+from transformers import AttentionInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+NAME = "row_by_row"
+PROBE = 8  # tokens of each of the two rows of a probe
+
+
+def _attend(
+    module: torch.nn.Module, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: None, **options: Any
+) -> tuple[torch.Tensor, None]:
+    """Causal attention within each row: heads of shape (1, heads, tokens, size) to (1, tokens, heads, size).
+
+    `cu_seq_lens_q` bounds the rows in the form that flash attention takes: 0, then the end of each.
+    """
+    edges = options.pop("cu_seq_lens_q").tolist()
+    parts = [
+        sdpa_attention_forward(module, query[:, :, a:b], key[:, :, a:b], value[:, :, a:b], None, **options)[0]
+        for a, b in pairwise(edges)
+    ]
+    return torch.cat(parts, dim=1), None
+
+
+@contextmanager
+def row_by_row(model: Any) -> Iterator[None]:
+    """Within the block the model attends row by row and needs `cu_seq_lens_q`."""
+    AttentionInterface.register(NAME, _attend)
+    before = model.config.get_text_config()._attn_implementation
+    model.set_attn_implementation(NAME)
+    try:
+        yield
+    finally:
+        model.set_attn_implementation(before)
+
+
+def isolates_rows(model: Any) -> bool:
+    """Whether what stands in one packed row leaves the next one's logits untouched, bit for bit."""
+    return bool(torch.equal(_probe(model, 20), _probe(model, 40)))
+
+
+def suits_row_by_row(model: Any) -> bool:
+    """Whether row-by-row attention is quicker here and gives what the model's own gives.
+
+    A window over the nearest tokens needs its mask; other differences show in a probe.
+    """
+    config = model.config.get_text_config()
+    windowed = getattr(config, "sliding_window", None) or getattr(config, "attention_chunk_size", None)
+    if model.device.type != "cpu" or config._attn_implementation != "sdpa" or windowed:
+        return False
+    own = _probe(model, 20)
+    with row_by_row(model):
+        if model.config.get_text_config()._attn_implementation != NAME:
+            return False
+        other = _probe(model, 20, cu_seq_lens_q=torch.tensor([0, PROBE, 2 * PROBE]))
+    # bf16 keeps 8 bits: sums in another order differ by a few of the last
+    return float((own - other).abs().max()) <= 0.05 * float(own.abs().max())
+
+
+@torch.no_grad()
+def _probe(model: Any, start: int, **bounds: torch.Tensor) -> torch.Tensor:
+    """Float32 logits of the second of two packed rows; `start` chooses the first row's tokens."""
+    vocabulary = model.config.get_text_config().vocab_size
+    ids = [*range(start, start + PROBE), *range(10, 10 + PROBE)]
+    was_training = model.training
+    model.eval()
+    logits = model(
+        input_ids=torch.tensor([[i % vocabulary for i in ids]], device=model.device),
+        position_ids=torch.tensor([[*range(PROBE), *range(PROBE)]], device=model.device),
+        use_cache=False,
+        **bounds,
+    ).logits[0, PROBE:]
+    model.train(was_training)
+    return logits.float()

@@ -1,0 +1,70 @@
+"""The tune stage: prepared examples and a base model in, an adapter or a model out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from ozfig import files
+from ozfig.recipe import Tune
+from ozfig.tune import adapters, tokens, trainer
+from ozfig.types import Example, Job, ModelRef, Outcome
+
+SHOWN = "shown_tokens.json"
+
+
+def run(job: Job) -> Outcome:
+    """Tune the base on the prepared pairs.
+
+    Outputs: `adapter/` (PEFT's layout) or, for method full, `model/`, and `shown_tokens.json`, a few rows
+    as runs of [text, trained]. Raises UserError when nothing can be trained on.
+    """
+    section: Tune = job.section
+    base = job.models["base"]
+    base_folder = Path(base.path)
+    tokenizer = adapters.load_tokenizer(base_folder)
+    tokens.ensure_template(tokenizer)
+    examples = [Example.from_row(row) for row in files.read_jsonl(job.inputs["train"])]
+    context = adapters.context_length(base_folder, tokenizer)
+    data = tokens.encode_all(examples, tokenizer, section, job.system, context)
+    files.write_json(job.folder / SHOWN, tokens.show(data.rows, tokenizer))
+
+    lora = section.method == "lora"
+    dtype = torch.bfloat16 if adapters.has_fast_bf16() else torch.float32
+    model = adapters.load_base(base_folder, dtype if lora else "auto")
+    stored = model.dtype
+    model = adapters.attach(model, section, job.seed)
+    metrics = trainer.train(model, tokenizer, data.rows, section, job.folder, job.seed)
+
+    output = "adapter" if lora else "model"
+    target = job.folder / output
+    if lora:
+        adapters.save_adapter(model, tokenizer, target, base.name, base_folder)
+    else:
+        adapters.save_model(model, tokenizer, target, stored, base_folder)
+    trainer.remove_checkpoints(job.folder)
+    return Outcome(
+        outputs=[output, SHOWN],
+        metrics={
+            "examples": len(examples),
+            "passages_cut": data.cut,
+            "rows_dropped_long": data.dropped_long,
+            "rows_without_loss": data.without_loss,
+            **{k: v for k, v in metrics.items() if k not in {"packing", "batch_tokens"}},
+        },
+        models={"tuned": _reference(job.name, target, base, lora)},
+        resolved={
+            "tune.max_length": data.max_length,
+            "tune.packing": metrics["packing"],
+            "tune.batch_tokens": metrics["batch_tokens"],
+        },
+    )
+
+
+def _reference(name: str, folder: Path, base: ModelRef, lora: bool) -> ModelRef:
+    """How the following stages find the tuned model."""
+    if lora:
+        digest = files.sha256_path(folder / "adapter_model.safetensors")
+        return ModelRef("adapter", str(folder), name, base=base.path, sha256=digest)
+    return ModelRef("transformers", str(folder), name, sha256=files.sha256_path(folder))

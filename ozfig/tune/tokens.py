@@ -1,0 +1,219 @@
+"""What the model is trained on: conversations as token ids, with a loss on the assistant's words only.
+
+The tokenizer's own chat template renders everything, so that training sees what inference will send.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jinja2 import TemplateError
+
+from ozfig import console, prompts
+from ozfig.errors import UserError
+from ozfig.recipe import Tune
+from ozfig.types import Example, Message
+
+IGNORED = -100
+SHORTEST_PASSAGE = 80  # characters; a stump says less than no passage
+
+
+@dataclass(frozen=True)
+class Row:
+    """A tokenised conversation: `labels[t]` is `ids[t]` where the loss counts, else IGNORED; the first never counts."""
+
+    ids: list[int]
+    labels: list[int]
+
+    @property
+    def trained(self) -> int:
+        """Tokens with a loss."""
+        return sum(label != IGNORED for label in self.labels)
+
+
+@dataclass(frozen=True)
+class TokenSet:
+    """The rows of a data set, the longest length allowed, and what had to give way."""
+
+    rows: list[Row]
+    max_length: int
+    cut: int
+    dropped_long: int
+    without_loss: int
+
+
+def ensure_template(tokenizer: Any) -> None:
+    """Give a tokenizer without a chat template our plain one; it is saved with the tokenizer."""
+    if not tokenizer.chat_template:
+        tokenizer.chat_template = prompts.PLAIN_TEMPLATE
+
+
+def render(tokenizer: Any, messages: Sequence[Message], prompt: bool = False) -> list[int]:
+    """Token ids of messages; `prompt` adds what stands before a reply.
+
+    Raises UserError when the template refuses the messages.
+    """
+    turns = [{"role": m.role, "content": m.content} for m in messages]
+    try:
+        text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=prompt)
+    except TemplateError as error:
+        mend = ' (if it takes no system text, set system: "")' if messages[0].role == "system" else ""
+        roles = ", ".join(m.role for m in messages)
+        raise UserError(f"the base's chat template refuses the turns {roles}: {error}{mend}") from None
+    return list(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+
+
+def encode(tokenizer: Any, messages: Sequence[Message]) -> list[Row]:
+    """Rows that train every assistant turn after a question: its content and the marker that ends it.
+
+    A turn is what the conversation up to it has beyond the prompt for it, token by token. Usually one
+    row holds all turns. Where a template renders old turns in another way than the latest (it may drop
+    reasoning), each turn gets a row of its own, which is what the model will see when it answers.
+    """
+    turns = [
+        i
+        for i, m in enumerate(messages)
+        if m.role == "assistant" and any(earlier.role == "user" for earlier in messages[:i])
+    ]
+    if not turns:
+        return []
+    whole = render(tokenizer, messages[: turns[-1] + 1])
+    labels = [IGNORED] * len(whole)
+    for i in turns:
+        upto = whole if i == turns[-1] else render(tokenizer, messages[: i + 1])
+        if _common(whole, upto) < len(upto):
+            return [row for turn in turns for row in [_last_turn(tokenizer, messages[: turn + 1])] if row.trained]
+        start = _common(whole, render(tokenizer, messages[:i], prompt=True))
+        labels[start : len(upto)] = whole[start : len(upto)]
+    row = _ended(tokenizer, Row(whole, labels))
+    return [row] if row.trained else []
+
+
+def _last_turn(tokenizer: Any, messages: Sequence[Message]) -> Row:
+    """A row that trains the last message alone."""
+    ids = render(tokenizer, messages)
+    start = _common(ids, render(tokenizer, messages[:-1], prompt=True))
+    return _ended(tokenizer, Row(ids, [IGNORED] * start + ids[start:]))
+
+
+def _ended(tokenizer: Any, row: Row) -> Row:
+    """The row with an end-of-text token where the template sets no end marker: the model has to learn to stop."""
+    special = {i for i, token in tokenizer.added_tokens_decoder.items() if token.special} | {tokenizer.eos_token_id}
+    labels = [IGNORED, *row.labels[1:]]
+    # a line break may follow the marker
+    if tokenizer.eos_token_id is None or special & set(labels[-2:]):
+        return Row(row.ids, labels)
+    return Row([*row.ids, tokenizer.eos_token_id], [*labels, tokenizer.eos_token_id])
+
+
+def _common(a: list[int], b: list[int]) -> int:
+    """Length of the common prefix."""
+    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+
+
+def _shortened(example: Example, size: int) -> Example:
+    """The example with about `size` characters of its passage: those around the answer, or the first ones."""
+    text = example.context
+    at = text.find(example.answer)
+    middle = at + len(example.answer) // 2 if at >= 0 else 0
+    start = min(max(middle - size // 2, 0), len(text) - size)
+    part = text[start : start + size]
+    if start:
+        part = part.split(" ", 1)[-1]
+    if start + size < len(text):
+        part = part.rsplit(" ", 1)[0]
+    return Example.make(example.messages, context=part, answers=example.answers)
+
+
+def _fitted(tokenizer: Any, example: Example, system: str, with_context: bool, limit: int) -> tuple[list[Row], bool]:
+    """The rows of one form of an example, none longer than `limit`, and whether its passage was cut.
+
+    Rows that cannot be made to fit come back as they are, too long.
+    """
+    size, shorter = len(example.context), example
+    while True:
+        rows = encode(tokenizer, prompts.conversation(shorter, system, with_context))
+        longest = max((len(row.ids) for row in rows), default=0)
+        if longest <= limit or not with_context:
+            return rows, shorter is not example
+        # the passage has at most all of the tokens, so this many characters are too many
+        size -= max(8, (longest - limit) * size // longest)
+        if size < SHORTEST_PASSAGE:
+            return rows, False
+        shorter = _shortened(example, size)
+
+
+def _forms(example: Example, context: str) -> list[bool]:
+    """In which forms an example is shown: without its passage (False), with it (True), or both."""
+    has = bool(example.context)
+    return {"none": [False], "always": [has], "mixed": [False, True] if has else [False]}[context]
+
+
+def encode_all(
+    examples: Sequence[Example], tokenizer: Any, section: Tune, system: str, context_length: int
+) -> TokenSet:
+    """Tokenise a data set. `context_length` is the most tokens that the model can read.
+
+    Raises UserError when `max_length` is beyond it or when no row with a trained token is left.
+    """
+    if section.max_length != "auto" and section.max_length > context_length:
+        raise UserError(f"tune.max_length: {section.max_length} is more than the base can read: {context_length}")
+    limit = context_length if section.max_length == "auto" else section.max_length
+    rows: list[Row] = []
+    cut = dropped_long = without_loss = 0
+    with console.bar("tokens", total=len(examples), unit="examples") as bar:
+        for example in examples:
+            for with_context in _forms(example, section.context):
+                found, was_cut = _fitted(tokenizer, example, system, with_context, limit)
+                fitting = [row for row in found if len(row.ids) <= limit]
+                rows += fitting
+                cut += was_cut
+                without_loss += not found
+                dropped_long += len(fitting) < len(found)
+            bar.advance()
+    if not rows:
+        raise UserError(
+            f"every label is masked: of {len(examples)} training examples {dropped_long} rows are longer than "
+            f"{limit} tokens and {without_loss} have no assistant's answer to a user's question"
+        )
+    longest = max(len(row.ids) for row in rows)
+    return TokenSet(
+        rows, longest if section.max_length == "auto" else section.max_length, cut, dropped_long, without_loss
+    )
+
+
+def pack(rows: Sequence[Row], capacity: int) -> list[list[Row]]:
+    """Put rows into sequences of at most `capacity` tokens, longest first, each where the least room is left over."""
+    room: list[tuple[int, int]] = []  # (free tokens, sequence), sorted
+    sequences: list[list[Row]] = []
+    for row in sorted(rows, key=lambda row: -len(row.ids)):
+        at = bisect_left(room, (len(row.ids), -1))
+        free, index = room.pop(at) if at < len(room) else (capacity, len(sequences))
+        if index == len(sequences):
+            sequences.append([])
+        sequences[index].append(row)
+        left = (free - len(row.ids), index)
+        room.insert(bisect_left(room, left), left)
+    return sequences
+
+
+def show(rows: Sequence[Row], tokenizer: Any, n: int = 6) -> list[list[tuple[str, bool]]]:
+    """`n` rows spread over the data, each as runs of (text, trained): how a person sees what the loss counts."""
+    shown = rows[:: max(1, len(rows) // n)][:n]
+    return [_runs(row, tokenizer) for row in shown]
+
+
+def _runs(row: Row, tokenizer: Any) -> list[tuple[str, bool]]:
+    """A row's text, cut where training starts and stops."""
+    trained = [label != IGNORED for label in row.labels]
+    ends = [i + 1 for i in range(len(trained)) if i + 1 == len(trained) or trained[i] != trained[i + 1]]
+    runs, done = [], ""
+    for end in ends:
+        # decoding a run alone would lose its leading space
+        text = tokenizer.decode(row.ids[:end], skip_special_tokens=False)
+        runs.append((text[len(done) :], trained[end - 1]))
+        done = text
+    return runs

@@ -1,0 +1,86 @@
+"""A real server: the embedded model as GGUF, served by a process of its own on a free port."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+import ozfig
+
+SYSTEM = "You are a helpful assistant."
+QUESTIONS = ["What is water?", "Who was Ada <Lovelace>?"]
+PROGRAM = """
+import sys
+from ozfig.recipe import Recipe, parse
+from ozfig.serve.app import serve
+from ozfig.types import ModelRef
+gguf, database, host, system, *questions = sys.argv[1:]
+model = ModelRef("gguf", gguf, "pebble", sha256="ab" * 32, quantisation="F16")
+values = {"system": system, "serve": {"max_tokens": 400, "threads": 1}}
+values["gather"] = {"sources": [{"kind": "documents", "path": "."}]}
+serve(model, parse(Recipe, values, "test"), host, 0, database, questions)
+"""
+
+
+@dataclass
+class Served:
+    url: str
+    process: subprocess.Popen
+    database: Path
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture(scope="session")
+def gguf(tmp_path_factory):
+    """The embedded model, converted once."""
+    path = tmp_path_factory.mktemp("model") / "pebble.gguf"
+    folder = Path(ozfig.__file__).parent / "models" / "pebble"
+    command = [sys.executable, "-m", "convert_hf_to_gguf", str(folder), "--outfile", str(path), "--outtype", "f16"]
+    subprocess.run(command, check=True, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    return path
+
+
+def launch(gguf, database, log, host="127.0.0.1", **environment):
+    """Start a server and wait until its model answers."""
+    command = [sys.executable, "-c", PROGRAM, str(gguf), str(database), host, SYSTEM, *QUESTIONS]
+    with log.open("w") as out:
+        process = subprocess.Popen(command, stderr=out, stdout=out, env={**os.environ, **environment})
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        announced = re.search(r"chat\s+http://\S+:(\d+)/", log.read_text())
+        if announced:
+            url = f"http://127.0.0.1:{announced[1]}"
+            try:
+                if httpx.get(url + "/ready").status_code == 200:
+                    return Served(url, process, Path(database))
+            except httpx.TransportError:
+                pass
+        time.sleep(0.1)
+    process.kill()
+    raise AssertionError(f"the server did not start: {log.read_text()}")
+
+
+@pytest.fixture(scope="session")
+def served(gguf, tmp_path_factory):
+    """One server for every test that does not break it."""
+    folder = tmp_path_factory.mktemp("served")
+    server = launch(gguf, folder / "chat.db", folder / "log")
+    yield server
+    server.process.terminate()
+    assert server.process.wait(20) is not None
+
+
+@pytest.fixture
+def web(served):
+    """An HTTP client of the served page."""
+    with httpx.Client(base_url=served.url, timeout=60) as client:
+        yield client

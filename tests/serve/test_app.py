@@ -1,0 +1,119 @@
+"""Start, health, readiness, documentation, and what a user gets wrong."""
+
+import os
+import signal
+import socket
+import threading
+import time
+from contextlib import contextmanager
+from datetime import datetime
+from types import SimpleNamespace
+
+import pytest
+from starlette.testclient import TestClient
+
+from ozfig.errors import UserError
+from ozfig.serve.app import create_app, serve
+from ozfig.serve.backend import Backend
+from ozfig.serve.pages import by_day
+from ozfig.serve.settings import Settings
+from ozfig.store.database import Store
+from ozfig.types import ModelRef
+
+from .conftest import launch
+
+
+def test_health_and_ready(web):
+    assert web.get("/health").json() == {"status": "ok", "model": "pebble", "loaded": True}
+    assert web.get("/ready").status_code == 200
+
+
+def test_while_the_model_loads_and_when_it_cannot(tmp_path):
+    go = threading.Event()
+
+    @contextmanager
+    def slow():
+        go.wait(20)
+        raise UserError("weights.gguf: llama.cpp cannot load it")
+        yield
+
+    failed = threading.Event()
+    (tmp_path / "a.gguf").write_bytes(b"GGUF")
+    backend = Backend(ModelRef("gguf", str(tmp_path / "a.gguf"), "a"), slow, on_failure=failed.set)
+    store = Store.open(str(tmp_path / "chat.db"))
+    with TestClient(create_app(backend, Settings(), store), base_url="http://localhost") as web:
+        body = {"messages": [{"role": "user", "content": "hi"}]}
+        for reply in (web.post("/v1/chat/completions", json=body), web.get("/prompt/hi"), web.get("/ready")):
+            assert reply.status_code == 503
+            assert int(reply.headers["retry-after"]) > 0
+            assert reply.json()["error"]["code"] == "model_loading"
+        assert web.get("/health").json() == {"status": "loading", "model": "a", "loaded": False}
+        assert 'data-model="loading"' in web.get("/").text
+        assert web.post("/chat", json={"content": "hi"}).status_code == 503
+        go.set()
+        assert failed.wait(20)
+        assert web.get("/health").status_code == 503
+        assert web.get("/ready").json()["error"]["code"] == "model_failed"
+    store.close()
+
+
+def test_the_page_lists_the_example_questions_escaped(web):
+    page = web.get("/").text
+    assert "What is water?" in page
+    assert "Who was Ada &lt;Lovelace&gt;?" in page
+
+
+def test_documentation_is_served_from_here(web):
+    page = web.get("/docs").text
+    assert "https://" not in page
+    for path in ("swagger-ui-bundle.js", "swagger-ui.css", "LICENSE", "NOTICE"):
+        assert web.get(f"/static/vendor/swagger-ui/{path}").status_code == 200
+    paths = web.get("/openapi.json").json()["paths"]
+    models, ours = {"/v1/models", "/v1/models/{name}"}, {"/prompt/{query}", "/health", "/ready"}
+    assert set(paths) == models | ours | {"/v1/chat/completions", "/v1/completions"}
+
+
+def test_what_is_not_a_model(tmp_path):
+    file = tmp_path / "a.gguf"
+    with pytest.raises(UserError, match="no such file"):
+        serve(ModelRef("gguf", str(file), "a"), database=str(tmp_path / "chat.db"))
+    file.write_text("text")
+    with pytest.raises(UserError, match="not a GGUF file"):
+        serve(ModelRef("gguf", str(file), "a"), database=str(tmp_path / "chat.db"))
+
+
+def test_a_busy_port_is_one_line(gguf, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(UserError, match=f"127.0.0.1:{port}.*--port"):
+            serve(ModelRef("gguf", str(gguf), "a"), port=port, database=str(tmp_path / "chat.db"))
+
+
+def test_a_file_that_llama_cpp_refuses_ends_the_command(tmp_path):
+    broken = tmp_path / "broken.gguf"
+    broken.write_bytes(b"GGUF" + b"\0" * 100)
+    with pytest.raises(Exception, match=r"broken\.gguf"):
+        serve(ModelRef("gguf", str(broken), "a"), port=0, database=str(tmp_path / "chat.db"))
+
+
+def test_ctrl_c_ends_quietly(gguf, tmp_path):
+    server = launch(gguf, tmp_path / "chat.db", tmp_path / "log")
+    began = time.monotonic()
+    os.kill(server.process.pid, signal.SIGINT)
+    assert server.process.wait(20) == 0
+    assert time.monotonic() - began < 10
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+def test_conversations_under_their_days():
+    today = datetime(2026, 5, 20, 12)
+    rows = [
+        SimpleNamespace(updated_at=when)
+        for when in (today, datetime(2026, 5, 19, 12), datetime(2026, 5, 15, 12), datetime(2026, 1, 1))
+    ]
+    assert [(name, len(group)) for name, group in by_day(rows, today)] == [
+        ("Today", 1),
+        ("Yesterday", 1),
+        ("This week", 1),
+        ("Earlier", 1),
+    ]

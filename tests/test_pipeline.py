@@ -1,0 +1,148 @@
+"""The main job on a small data set with the embedded model: skipping, changing, killing."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from ozfig import files, pipeline, recipe
+from ozfig.recipe import Recipe
+from ozfig.runs import STAGES, Run
+
+FACTS = ["crane", "slipway", "fuel dock", "sail loft", "chandlery", "cafe", "dry dock", "hoist", "pontoon", "boathouse"]
+
+
+def write_recipe(folder):
+    rows = [f"When does the {fact} open?,The {fact} opens at {i + 6} in the morning." for i, fact in enumerate(FACTS)]
+    rows += [f"Who looks after the {fact}?,Keeper number {i} looks after the {fact}." for i, fact in enumerate(FACTS)]
+    (folder / "faq.csv").write_text("question,answer\n" + "\n".join(rows) + "\n")
+    (folder / "small.yaml").write_text(
+        "name: small\n"
+        "gather: {sources: [{kind: dataset, path: faq.csv}]}\n"
+        "prepare: {held_out: {share: 0.2}, clean: [{kind: exact}], leaks: {threshold: 1.0}}\n"
+        "tune: {epochs: 2, batch_tokens: 128, rank: 4, checkpoint_minutes: 0.001}\n"
+        "evaluate: {max_tokens: 8}\n"
+    )
+    return folder / "small.yaml"
+
+
+def command(path, runs):
+    return [sys.executable, "-m", "ozfig.cli", "run", str(path), "--runs", str(runs), "--json"]
+
+
+def run_once(path, runs):
+    done = subprocess.run(command(path, runs), capture_output=True, text=True, check=False, cwd=path.parent)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout)
+
+
+def fingerprint(run):
+    """Each stage's key and the hash of each of its outputs."""
+    return {name: (run.manifest(name).key, run.manifest(name).outputs) for name in STAGES}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished run, its recipe and what the command printed."""
+    folder = tmp_path_factory.mktemp("job")
+    path = write_recipe(folder)
+    printed = run_once(path, folder / "runs")
+    return path, Run(folder / "runs" / "small"), printed
+
+
+def test_the_result_is_one_object_with_the_contract_keys(finished):
+    _, run, printed = finished
+    assert printed["run"] == str(run.folder)
+    assert {name: row["status"] for name, row in printed["stages"].items()} == dict.fromkeys(STAGES, "done")
+    assert printed["models"]["quantised"].endswith("small.Q4_K_M.gguf")
+    assert os.path.exists(printed["report"])
+    report = files.read_json(run.folder / "evaluate" / "report.json")
+    assert {"versions", "scores", "comparisons"} <= set(report)
+    assert {row["model"] for row in report["scores"]} == {"base", "tuned", "quantised"}
+
+
+def test_nothing_changed_means_nothing_runs(finished):
+    path, run, _ = finished
+    before = fingerprint(run)
+    result = pipeline.execute(recipe.load(Recipe, path), run)
+    assert {row["status"] for row in result.stages.values()} == {"skipped"}
+    assert fingerprint(run) == before
+
+
+def test_the_frozen_recipe_makes_the_same_run(finished):
+    _, run, _ = finished
+    frozen = run.recipe
+    assert "auto" not in {frozen.tune.max_length, frozen.tune.packing, frozen.tune.batch_tokens, frozen.tune.head}
+    statuses = {row["status"] for row in pipeline.plan(frozen, run)}
+    assert statuses == {"skip"}
+
+
+@pytest.mark.parametrize(
+    ("change", "first"),
+    [
+        ("seed=8", "prepare"),
+        ("tune.rank=8", "tune"),
+        ("export.quant=[Q8_0]", "export"),
+        ("evaluate.max_tokens=9", "evaluate"),
+    ],
+)
+def test_a_changed_section_reruns_only_what_depends_on_it(finished, change, first):
+    path, run, _ = finished
+    rows = {row["stage"]: row["status"] for row in pipeline.plan(recipe.load(Recipe, path, [change]), run)}
+    position = STAGES.index(first)
+    assert [rows[name] for name in STAGES] == ["skip"] * position + ["run"] * (len(STAGES) - position)
+
+
+def test_a_missing_output_is_made_again(finished):
+    path, run, _ = finished
+    target = run.folder / "prepare" / "dropped.jsonl"
+    kept = target.read_bytes()
+    target.unlink()
+    assert pipeline.plan(recipe.load(Recipe, path), run)[1]["why"] == "output missing or edited"
+    target.write_bytes(kept)
+
+
+def disturbed(path, runs, kills, seed):
+    """Run the command, killing it `kills` times at random moments; returns the run."""
+    chance = random.Random(seed)
+    for _ in range(kills):
+        process = subprocess.Popen(command(path, runs), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(chance.uniform(2, 18))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    run_once(path, runs)
+    return Run(runs / "small")
+
+
+def test_killed_runs_end_with_the_same_hashes(finished, tmp_path):
+    path, run, _ = finished
+    assert fingerprint(disturbed(path, tmp_path, kills=2, seed=1)) == fingerprint(run)
+
+
+@pytest.mark.soak
+def test_many_killed_runs_end_with_the_same_hashes(finished, tmp_path):
+    path, run, _ = finished
+    for seed in range(10):
+        assert fingerprint(disturbed(path, tmp_path / str(seed), kills=4, seed=seed)) == fingerprint(run)
+
+
+def test_two_processes_do_not_share_a_run(finished):
+    path, run, _ = finished
+    with run.lock():
+        done = subprocess.run(command(path, run.folder.parent), capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "another ozfig is working in this run" in done.stderr
+
+
+def test_a_moved_run_still_finds_its_models(finished, tmp_path):
+    _, run, _ = finished
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(run.folder, moved)
+    ref, _ = pipeline.served_model(str(moved))
+    assert ref.path == str(moved / "export" / "small.Q4_K_M.gguf")

@@ -1,0 +1,74 @@
+import pytest
+import torch
+from peft import PeftModel
+from safetensors.torch import load_file
+
+from ozfig import files
+from ozfig.errors import UserError
+from ozfig.recipe import Tune
+from ozfig.tune import adapters, stage, trainer
+from ozfig.types import Example, Message
+
+from .conftest import examples, make_job
+
+QUICK = {"epochs": 8, "learning_rate": 2e-2, "batch_tokens": 256}
+
+
+def test_lora_learns_and_writes_a_folder_that_peft_opens(tiny, tmp_path, capsys):
+    outcome = stage.run(make_job(Tune(**QUICK), tmp_path / "tune", tiny))
+    assert outcome.outputs == ["adapter", "shown_tokens.json"]
+    assert outcome.metrics["rows"] == 48
+    assert outcome.metrics["final_loss"] < 0.8 * outcome.metrics["first_loss"]
+    tuned = outcome.models["tuned"]
+    assert (tuned.kind, tuned.name, tuned.base) == ("adapter", "houses", str(tiny))
+
+    model = PeftModel.from_pretrained(adapters.load_base(tiny), tuned.path)
+    weights = load_file(tmp_path / "tune/adapter/adapter_model.safetensors")
+    assert {t.dtype for t in weights.values()} == {torch.float32}
+    assert len(weights) == 2 * 7 * 2  # two matrices for each of seven linear layers of two blocks
+    assert outcome.metrics["trainable_parameters"] == sum(t.numel() for t in weights.values())
+    assert adapters.load_tokenizer(tmp_path / "tune/adapter").chat_template
+    assert model.peft_config["default"].r == 16
+    assert capsys.readouterr().out == ""  # standard output is for results
+
+
+def test_outputs_hold_no_path_of_this_machine(tiny, tmp_path):
+    stage.run(make_job(Tune(**QUICK), tmp_path / "tune", tiny))
+    config = files.read_json(tmp_path / "tune/adapter/adapter_config.json")
+    assert config["base_model_name_or_path"] == "tiny"
+    assert config["target_modules"] == sorted(config["target_modules"])
+    texts = [p for p in (tmp_path / "tune").rglob("*.json*") if p.name != "speed.json"]
+    assert len(texts) >= 4
+    for path in texts:
+        assert str(tiny) not in path.read_text()
+        assert str(tmp_path) not in path.read_text()
+
+
+def test_the_same_job_gives_the_same_bytes_and_resolved_values_too(tiny, tmp_path):
+    first = stage.run(make_job(Tune(**QUICK), tmp_path / "a" / "tune", tiny))
+    fixed = {key.removeprefix("tune."): value for key, value in first.resolved.items()}
+    stage.run(make_job(Tune(**{**QUICK, **fixed}), tmp_path / "b" / "tune", tiny))
+    for name in [*first.outputs, trainer.LOG]:
+        assert files.sha256_path(tmp_path / "a/tune" / name) == files.sha256_path(tmp_path / "b/tune" / name), name
+
+
+def test_full_changes_every_weight_and_keeps_the_type(tiny, tmp_path):
+    outcome = stage.run(make_job(Tune(**{**QUICK, "method": "full"}), tmp_path / "tune", tiny))
+    assert outcome.outputs == ["model", "shown_tokens.json"]
+    assert outcome.metrics["final_loss"] < 0.8 * outcome.metrics["first_loss"]
+    assert outcome.models["tuned"].kind == "transformers"
+    before, after = adapters.load_base(tiny), adapters.load_base(tmp_path / "tune/model")
+    assert after.dtype == torch.bfloat16
+    changed = [not torch.equal(a, b) for a, b in zip(before.parameters(), after.parameters(), strict=True)]
+    assert sum(changed) >= len(changed) - 5  # the norms' steps may be too small for bf16
+
+
+def test_data_without_answers_is_refused_before_training(tiny, tmp_path):
+    silent = [Example.make([Message("user", f"Hello {i}?")]) for i in range(3)]
+    with pytest.raises(UserError, match="every label is masked"):
+        stage.run(make_job(Tune(), tmp_path / "tune", tiny, silent))
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path):
+    with pytest.raises(UserError, match="no tokenizer"):
+        stage.run(make_job(Tune(), tmp_path / "tune", tmp_path / "nothing", examples(2)))
