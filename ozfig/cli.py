@@ -179,8 +179,9 @@ def serve(
     """
     from ozfig import pipeline, registry
 
-    ref, recipe = pipeline.served_model(target)
-    registry.find("server", "api")(ref, recipe, host=host, port=port, database=database)
+    found = pipeline.served(target)
+    api = registry.find("server", "api")
+    api(found.model, found.recipe, host=host, port=port, database=database, questions=found.questions)
 
 
 @app.command(sort_key=8)

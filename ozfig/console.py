@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
@@ -33,7 +34,7 @@ class Bar:
 
     def advance(self, amount: float = 1, **notes: str) -> None:
         """Move on by `amount`; `notes` replaces the figures that stand at the end of the line."""
-        fields = {"notes": "  ".join(f"{k} {v}" for k, v in notes.items())} if notes else {}
+        fields: dict[str, Any] = {"notes": "  ".join(f"{k} {v}" for k, v in notes.items())} if notes else {}
         self._progress.update(self._task, advance=amount, **fields)
 
     def total(self, amount: float) -> None:
@@ -64,12 +65,12 @@ def say(text: str) -> None:
 
 def warn(text: str) -> None:
     """Print one line that the user should read, without stopping."""
-    screen.print(f"[yellow]note[/yellow]  {text}")
+    screen.print(f"[yellow]note[/yellow]  {escape(text)}", soft_wrap=True)
 
 
 def fail(text: str) -> None:
     """Print the one line that explains why the command stopped."""
-    screen.print(f"[red]error[/red] {text}", soft_wrap=True)
+    screen.print(f"[red]error[/red] {escape(text)}", soft_wrap=True)
 
 
 def table(title: str, columns: list[str], rows: list[list[str]]) -> None:

@@ -18,7 +18,7 @@ from ozfig.engines.resolve import resolve
 from ozfig.errors import UserError
 from ozfig.recipe import Pretrain, Recipe
 from ozfig.runs import STAGES, Run
-from ozfig.types import Job, Manifest, ModelRef, Outcome
+from ozfig.types import Example, Job, Manifest, ModelRef, Outcome
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,7 @@ class Result:
 
 
 POINTS = ("base", "tuned", "quantised")
+FIRST_QUESTIONS = 4
 
 
 def plan(recipe: Recipe, run: Run, until: str = STAGES[-1], refresh: bool = False) -> list[dict[str, str]]:
@@ -271,8 +272,17 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def served_model(target: str) -> tuple[ModelRef, Recipe | None]:
-    """The model that `ozfig serve TARGET` answers with: a run's quantised file, or a GGUF file.
+@dataclass(frozen=True)
+class Served:
+    """What `ozfig serve` answers with: the model, its run's recipe if it has one, and a few questions to begin with."""
+
+    model: ModelRef
+    recipe: Recipe | None = None
+    questions: list[str] = field(default_factory=list)
+
+
+def served(target: str) -> Served:
+    """The model of a run's quantised file, or of a GGUF file.
 
     Raises UserError when the target is neither, or the run has exported nothing yet.
     """
@@ -280,12 +290,13 @@ def served_model(target: str) -> tuple[ModelRef, Recipe | None]:
     if path.suffix == ".gguf":
         if not path.is_file():
             raise UserError(f"{target}: no such file")
-        return ModelRef("gguf", str(path.resolve()), path.stem, sha256=files.sha256_path(path)), None
+        return Served(ModelRef("gguf", str(path.resolve()), path.stem, sha256=files.sha256_path(path)))
     run = Run.open(path)
     ref = run.models().get("quantised")
     if ref is None or not Path(ref.path).exists():
         raise UserError(f"{target}: nothing exported yet; finish it with: ozfig run {target}/recipe.yaml")
-    return replace(ref, name=run.recipe.name), run.recipe
+    asked = [Example.from_row(row).question for row in files.read_jsonl(run.stage("prepare") / "held_out.jsonl")]
+    return Served(replace(ref, name=run.recipe.name), run.recipe, sorted(asked, key=len)[:FIRST_QUESTIONS])
 
 
 def pretrain(section: Pretrain, runs: Path) -> dict[str, Any]:

@@ -67,15 +67,16 @@ class Run:
         inside = str(self.folder.resolve()) + "/"
         rows = {}
         for point, ref in models.items():
-            paths = {"path": ref.path.removeprefix(inside), "base": ref.base.removeprefix(inside)}
-            rows[point] = replace(ref, **paths).to_row()
+            local = replace(ref, path=ref.path.removeprefix(inside), base=ref.base.removeprefix(inside))
+            rows[point] = local.to_row()
         files.write_json(self.folder / "models.json", rows)
 
     @staticmethod
     def _rebased(ref: ModelRef, folder: Path) -> ModelRef:
         """A reference with its relative paths made absolute."""
-        absolute = {key: str(folder / value) for key in ("path", "base") if (value := getattr(ref, key))}
-        return replace(ref, **absolute) if ref.kind != "openai" else ref
+        if ref.kind == "openai":
+            return ref
+        return replace(ref, path=str(folder / ref.path), base=str(folder / ref.base) if ref.base else "")
 
     def lock(self) -> FileLock:
         """Hold the folder for this process. Raises UserError when another one works in it."""

@@ -144,5 +144,7 @@ def test_a_moved_run_still_finds_its_models(finished, tmp_path):
     _, run, _ = finished
     moved = tmp_path / "elsewhere"
     shutil.copytree(run.folder, moved)
-    ref, _ = pipeline.served_model(str(moved))
-    assert ref.path == str(moved / "export" / "small.Q4_K_M.gguf")
+    found = pipeline.served(str(moved))
+    assert found.model.path == str(moved / "export" / "small.Q4_K_M.gguf")
+    assert found.recipe.name == "small"
+    assert len(found.questions) == 4

@@ -19,6 +19,18 @@ QUIET = -1
 PROMPT_CACHE_MB = 512
 
 
+def library() -> Any:
+    """The module xllamacpp, with threads that sleep while they wait for each other.
+
+    OpenMP's default is to spin, and spinning threads stand still as soon as another program wants their core:
+    a reply took 27 s on a busy machine instead of 0.7 s. The setting is read once, when the library is loaded.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    import xllamacpp
+
+    return xllamacpp
+
+
 class LlamaServer:
     """A GGUF file being served on a free loopback port while the `with` block runs."""
 
@@ -33,8 +45,7 @@ class LlamaServer:
 
     def __enter__(self) -> Self:
         """Start the server and wait until the model is loaded. Raises UserError for a file that llama.cpp refuses."""
-        import xllamacpp
-
+        xllamacpp = library()
         context = self.context or trained_context(self.path)
         params = xllamacpp.CommonParams()
         params.model.path = str(self.path)
@@ -44,8 +55,7 @@ class LlamaServer:
         params.cache_ram_mib = PROMPT_CACHE_MB
         for pool in (params.cpuparams, params.cpuparams_batch):
             pool.n_threads = self.threads
-            # threads that spin while they wait for each other stand still as soon as another program wants a core
-            pool.poll = 0
+            pool.poll = 0  # the same as in `library`, where ggml runs its own threads
         params.api_keys = [self.headers["Authorization"].removeprefix("Bearer ")]
         params.use_jinja = True
         params.ui = False

@@ -156,13 +156,13 @@ class TransformersEngine:
         question; if that is not enough (a long history), the first tokens of all.
         """
         turns, limit = list(messages), self.context - room
-        ids = self._render(turns, reply=True)
+        ids = self._ids(turns, reply=True)
         last = max((i for i, m in enumerate(turns) if m.role == "user"), default=-1)
         while len(ids) > limit and last >= 0 and turns[last].content:
             text = turns[last].content
             surplus = max(1, len(text) * (len(ids) - limit) // len(ids))
             turns[last] = Message("user", text[surplus:])
-            ids = self._render(turns, reply=True)
+            ids = self._ids(turns, reply=True)
         return ids[-limit:]
 
     def _scored(self, messages: Conversation, answer: str) -> tuple[list[int], int]:
@@ -171,28 +171,35 @@ class TransformersEngine:
         That is where the conversation leaves the prompt's ids, so that tokens are counted as the chat template
         really makes them. If both do not fit, the prompt is cut as for a reply, then the answer at half the context.
         """
-        whole = self._render([*messages, Message("assistant", answer)], reply=False)
-        begin = _common(whole, self._render(messages, reply=True))
-        if whole[-1] not in self.stops and not set(whole[begin:]) & set(self.stops):
-            whole = [*whole, self.stops[0]]
+        whole = self._ids([*messages, Message("assistant", answer)], reply=False)
+        begin = _common(whole, self._ids(messages, reply=True))
+        if self.stops and not set(whole[begin:]) & set(self.stops):
+            whole = [*whole, self.stops[0]]  # tuning adds it too: a reply has to end
         if len(whole) <= self.context:
             return whole, begin
         said = whole[begin:][: self.context // 2]
         prompt = self.prompt_ids(messages, len(said))
         return [*prompt, *said], len(prompt)
 
-    def _render(self, messages: Sequence[Message], reply: bool) -> list[int]:
-        """Token ids of messages under the chat template; `reply` adds what stands before the assistant's turn."""
+    def render(self, messages: Sequence[Message], reply: bool) -> str:
+        """Messages under the chat template; `reply` adds what stands before the assistant's turn.
+
+        Raises UserError when the template refuses them.
+        """
         turns = [{"role": m.role, "content": m.content} for m in messages]
         try:
-            text = self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=reply)
+            return str(self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=reply))
         except TemplateError as error:
             raise UserError(f"{self.name}: its chat template refuses the conversation: {error}") from None
+
+    def _ids(self, messages: Sequence[Message], reply: bool) -> list[int]:
+        """Token ids of rendered messages; the template has set the start marker already."""
+        text = self.render(messages, reply)
         return list(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
     def _end_markers(self) -> list[int]:
         """Tokens that end a reply: what the chat template sets after it, the tokenizer's and the model's own."""
-        turn = self._render([Message("user", "?"), Message("assistant", "!")], reply=False)
+        turn = self._ids([Message("user", "?"), Message("assistant", "!")], reply=False)
         special = {i for i, token in self.tokenizer.added_tokens_decoder.items() if token.special}
         last = next((i for i in reversed(turn) if i in special), None)
         own = self.model.generation_config.eos_token_id
@@ -202,9 +209,11 @@ class TransformersEngine:
     def _pad(self, rows: list[list[int]], left: bool) -> tuple[torch.Tensor, torch.Tensor]:
         """Rows as a rectangle with its mask, both of shape (rows, longest)."""
         longest, pad = max(map(len, rows)), self.tokenizer.pad_token_id
-        gaps = [longest - len(row) for row in rows]
-        ids = [[pad] * gap + row if left else row + [pad] * gap for gap, row in zip(gaps, rows, strict=True)]
-        real = [[0] * gap + [1] * len(row) if left else [1] * len(row) + [0] * gap for gap, row in zip(gaps, rows)]
+        ids, real = [], []
+        for row in rows:
+            gap = longest - len(row)
+            ids.append([pad] * gap + row if left else row + [pad] * gap)
+            real.append([0] * gap + [1] * len(row) if left else [1] * len(row) + [0] * gap)
         return torch.tensor(ids, device=self.model.device), torch.tensor(real, device=self.model.device)
 
 

@@ -1,4 +1,7 @@
-"""The same questions side by side: reference, base, tuned, quantised. The largest difference stands first."""
+"""The same questions side by side: reference, base, tuned, quantised.
+
+The largest difference between base and tuned stands first; among equal ones, that of the loss.
+"""
 
 from __future__ import annotations
 
@@ -22,21 +25,23 @@ def side_by_side(items: Sequence[Example], samples: Sequence[Sample], figures: F
     for sample in samples:
         said.setdefault(sample.item, []).append(sample)
     entries = [_entry(item, said[item.id], figures) for item in items if item.id in said]
-    return sorted(entries, key=lambda e: -abs(e["change"]))
+    return sorted(entries, key=lambda e: (-abs(e["change"]), -abs(e["loss_change"])))
 
 
 def _entry(item: Example, samples: list[Sample], figures: Figures) -> dict[str, Any]:
     metric = figures.primary
     main = {s.model: s for s in samples if s.condition == figures.condition}
-    change = 0.0
+    change = loss_change = 0.0
     if "base" in main and "tuned" in main:
         change = main["tuned"].scores[metric] - main["base"].scores[metric]
+        loss_change = _loss(main["tuned"]) - _loss(main["base"])
     smaller = "tuned" in main and "quantised" in main and main["tuned"].reply != main["quantised"].reply
     return {
         "question": item.question,
         "references": item.references,
         "passage": item.context,
         "change": change,
+        "loss_change": loss_change,
         "moved": "level" if abs(change) < ALIKE else "better" if change > 0 else "worse",
         "smaller": "differs" if smaller else "same",
         "brief": " → ".join(number(main[p].scores[metric]) for p in ("base", "tuned") if p in main),
@@ -52,12 +57,16 @@ def _entry(item: Example, samples: list[Sample], figures: Figures) -> dict[str, 
     }
 
 
+def _loss(sample: Sample) -> float:
+    return sample.nats / sample.tokens
+
+
 def _reply(sample: Sample, item: Example, metric: str) -> dict[str, Any]:
     return {
         "point": sample.model,
         "text": marked(sample.reply, item.references),
         "score": number(sample.scores[metric]),
-        "loss": number(sample.nats / sample.tokens),
+        "loss": number(_loss(sample)),
     }
 
 

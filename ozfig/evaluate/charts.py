@@ -24,7 +24,7 @@ def bar(value: float, low: float, high: float, top: float, name: str) -> Markup:
 def curve(xs: Sequence[float], ys: Sequence[float], top: float) -> Markup:
     """A noisy line and its running mean over an area of fixed height; x from the first to the last, y from zero."""
     xs, ys = _thinned(xs, ys)
-    smooth = running_mean(ys, max(2, len(ys) // 12))
+    smooth = running_mean(ys, max(2, len(ys) // 8))
     return Markup(
         '<svg class="curve" viewBox="0 0 1000 1000" preserveAspectRatio="none" aria-hidden="true">'
         '<path class="grid" d="M0 250H1000M0 500H1000M0 750H1000"/>'

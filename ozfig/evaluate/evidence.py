@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,43 +59,50 @@ def _rows(job: Job, name: str) -> Iterator[dict[str, Any]]:
 
 
 def steps(evidence: Evidence) -> Steps:
-    """(step, count, remark) from the sources to the tokens with a loss."""
-    found = [row for stage in ("gather", "prepare") for row in _counted(evidence, stage)]
-    if evidence.train:
-        found.append(("Pairs trained on", _n(len(evidence.train)), _breakdown(makers(evidence.train))))
-    trained, tokens = evidence.metric("tune", "trained_tokens"), evidence.metric("tune", "tokens")
-    if trained and tokens:
-        without = evidence.metric("tune", "rows_without_loss") or 0
-        remark = f"of {_n(tokens)} read; only what the assistant says counts; {_n(without)} rows had none"
-        found.append(("Tokens with a loss", _n(trained), remark))
-    if cut := evidence.metric("tune", "passages_cut"):
-        found.append(("Passages shortened", _n(cut), "to fit the model's context; the part around the answer is kept"))
-    return found
+    """(step, count, remark) from the sources to the tokens with a loss; what is not known is left out."""
+    rows = [
+        ("Pages and files gathered", evidence.metric("gather", "documents"), _gathered(evidence)),
+        ("Pairs in data sets", evidence.metric("gather", "examples"), ""),
+        ("Pairs made", _total(evidence.metric("prepare", "pairs")), _breakdown(evidence.metric("prepare", "pairs"))),
+        ("Pairs dropped", len(evidence.dropped), "with reason and neighbour, below"),
+        ("Pairs trained on", len(evidence.train), _breakdown(Counter(e.maker or "dataset" for e in evidence.train))),
+        ("Tokens with a loss", evidence.metric("tune", "trained_tokens"), _trained(evidence)),
+        ("Passages shortened", evidence.metric("tune", "passages_cut"), "to the model's context, around the answer"),
+    ]
+    return [(step, f"{count:,}", remark) for step, count, remark in rows if count]
 
 
-def _counted(evidence: Evidence, stage: str) -> Steps:
-    """The whole numbers of a stage's manifest; a group of numbers becomes one row with its parts."""
-    found = []
-    for name, value in (evidence.manifests[stage].metrics if stage in evidence.manifests else {}).items():
-        step = f"{stage.capitalize()}: {name.replace('_', ' ')}"
-        if isinstance(value, int) and not isinstance(value, bool):
-            found.append((step, _n(value), ""))
-        elif isinstance(value, dict) and value and all(type(v) is int for v in value.values()):
-            found.append((step, _n(sum(value.values())), _breakdown(Counter(value))))
-    return found
+def _gathered(evidence: Evidence) -> str:
+    """What a person should know of the pages."""
+    little, failed = evidence.metric("gather", "little_text") or [], evidence.metric("gather", "failed") or {}
+    browser = evidence.metric("gather", "needs_browser") or 0
+    remarks = [
+        f"{evidence.metric('gather', 'characters') or 0:,} characters",
+        f"{len(little)} gave little text: {_few(little)}" if little else "",
+        f"{browser} left out: they need a browser" if browser else "",
+        f"{len(failed)} failed: {_few(failed)}" if failed else "",
+    ]
+    return " · ".join(remark for remark in remarks if remark)
 
 
-def makers(examples: list[Example]) -> Counter[str]:
-    """How many pairs each rule made."""
-    return Counter(e.maker or "unnamed" for e in examples)
+def _few(names: Iterable[str]) -> str:
+    first = list(names)
+    return ", ".join(first[:3]) + (" …" if len(first) > 3 else "")
 
 
-def _breakdown(counts: Counter[str]) -> str:
-    return " · ".join(f"{_n(n)} {name.replace('_', ' ')}" for name, n in counts.most_common())
+def _trained(evidence: Evidence) -> str:
+    """What the loss was computed on."""
+    read, without = evidence.metric("tune", "tokens") or 0, evidence.metric("tune", "rows_without_loss") or 0
+    return f"of {read:,} read; only what the assistant says counts; {without:,} rows had nothing to learn"
 
 
-def _n(count: int) -> str:
-    return f"{count:,}"
+def _total(counts: dict[str, int] | None) -> int:
+    return sum((counts or {}).values())
+
+
+def _breakdown(counts: dict[str, int] | None) -> str:
+    """The parts of a count, the largest first."""
+    return " · ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in Counter(counts or {}).most_common())
 
 
 def is_leak(reason: str) -> bool:
@@ -108,18 +115,17 @@ def drops(evidence: Evidence) -> list[dict[str, Any]]:
     by_reason: dict[str, list[Dropped]] = {}
     for row in evidence.dropped:
         by_reason.setdefault(row.reason, []).append(row)
-    questions = {e.id: e.question for e in [*evidence.train, *(d.example for d in evidence.dropped)]}
     ordered = sorted(by_reason.items(), key=lambda item: (not is_leak(item[0]), -len(item[1]), item[0]))
     return [
         {
-            "reason": reason.replace("_", " "),
+            "reason": reason[:1].upper() + reason[1:],
             "leak": is_leak(reason),
             "count": len(rows),
             "examples": [
                 {
                     "question": row.example.question,
                     "answer": row.example.answer,
-                    "neighbour": questions.get(row.neighbour, row.neighbour),
+                    "neighbour": row.neighbour,
                     "score": row.score,
                 }
                 for row in rows[:EXAMPLES_SHOWN]

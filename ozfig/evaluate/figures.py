@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from typing import Any, Literal
 
 from ozfig.evaluate.results import CLOSED, GOLD, LOWER_IS_BETTER, NEUTRAL
@@ -21,6 +20,7 @@ LABELS = {
     "answer_loss": "Loss of the reference answers",
 }
 CONDITIONS = {CLOSED: "closed book", GOLD: "with the passage"}
+UP_TO_ONE = {"exact_match", "token_f1", "bertscore", "bleu4"}
 PRIMARY = ["token_f1", "bleu4", "bertscore", "exact_match"]
 MINUS = "\N{MINUS SIGN}"
 
@@ -34,6 +34,8 @@ class Figures:
         self.points = list(dict.fromkeys(s.model for s in scores))
         self.conditions = list(dict.fromkeys(s.condition for s in scores))
         self.metrics = list(dict.fromkeys(s.metric for s in scores))
+        # one metric is written in the same digits everywhere: those that its largest error supports
+        self._digits = {m: decimals(max(s.stderr for s in scores if s.metric == m)) for m in self.metrics}
         self._scores = {(s.model, s.condition, s.metric): s for s in scores}
         self._comparisons = {(c.a, c.b, c.condition, c.metric): c for c in comparisons}
 
@@ -56,6 +58,14 @@ class Figures:
         """One paired difference, b minus a; perplexity is judged by the loss behind it."""
         return self._comparisons.get((a, b, condition, "answer_loss" if metric == "perplexity" else metric))
 
+    def mean(self, score: Score | None) -> str:
+        """A mean for people; empty where there is none."""
+        return number(score.mean, self._digits[score.metric]) if score else ""
+
+    def margin(self, score: Score) -> str:
+        """Half of the mean's 95 % interval."""
+        return f"± {number(Z95 * score.stderr, self._digits[score.metric])}"
+
     def across(self, a: tuple[str, str], b: tuple[str, str], metric: str) -> Comparison | None:
         """The paired difference of two (point, condition) cells."""
         if a[1] == b[1]:
@@ -75,6 +85,17 @@ def outcome(comparison: Comparison | None) -> Outcome | None:
 def label(metric: str) -> str:
     """A metric's name for people."""
     return LABELS.get(metric, metric.replace("_", " ").capitalize())
+
+
+def word(comparison: Comparison) -> str:
+    """The outcome in one word; two models that never differed are identical, which is more than noise."""
+    return "identical" if comparison.low == comparison.high == 0 else outcome(comparison) or "noise"
+
+
+def in_sentence(metric: str) -> str:
+    """A metric's name within a sentence: the first letter is small unless the word is a name."""
+    name = label(metric)
+    return name if name[1:2].isupper() else name[:1].lower() + name[1:]
 
 
 def decimals(error: float) -> int:
@@ -106,16 +127,6 @@ def difference(comparison: Comparison) -> str:
     return signed(comparison.difference, _digits(comparison))
 
 
-def mean(score: Score) -> str:
-    """A mean in the digits that its error supports."""
-    return number(score.mean, decimals(score.stderr))
-
-
-def margin(score: Score) -> str:
-    """Half of the mean's 95 % interval."""
-    return f"± {number(Z95 * score.stderr, decimals(score.stderr))}"
-
-
 def _digits(comparison: Comparison) -> int:
     return decimals((comparison.high - comparison.low) / 4)
 
@@ -135,14 +146,8 @@ def size(count: float) -> str:
 
 
 def nice_top(highest: float) -> float:
-    """The end of an axis from zero: the next of 1, 2, 2.5, 5, 10 times a power of ten."""
+    """The end of an axis from zero: a round number that four steps divide well."""
     if highest <= 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(highest))
-    return next(step * power for step in (1, 2, 2.5, 5, 10) if step * power >= highest * 0.999)
-
-
-def join(parts: Iterable[str]) -> str:
-    """The words of a list as a phrase: a, b and c."""
-    *most, last = parts
-    return f"{', '.join(most)} and {last}" if most else last
+    return next(step * power for step in (1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10) if step * power >= highest * 0.999)

@@ -55,8 +55,8 @@ def parts(
             if len(asked) < FEWEST:
                 continue
             messages = [_prompt(e, system, with_passage) for e in asked]
-            answers = [[[[m.role, m.content] for m in turn], e.answer] for turn, e in zip(messages, asked, strict=True)]
-            key = files.sha256_value([models[point].sha256, answers, section.max_tokens, section.batch])
+            content = [([m.to_row() for m in turn], e.references) for turn, e in zip(messages, asked, strict=True)]
+            key = files.sha256_value([models[point].sha256, content, section.max_tokens, section.batch])
             path = folder / f"{point}.{condition}.{key[:16]}.jsonl"
             found.append(Part(point, condition, asked, messages, path))
     return found

@@ -7,7 +7,7 @@ from typing import Any
 
 from ozfig import __version__, files
 from ozfig.engines.transformers import load
-from ozfig.evaluate import evidence, harness, report, results, verdict
+from ozfig.evaluate import evidence, harness, panels, report, results, verdict
 from ozfig.recipe import Evaluate
 from ozfig.types import Example, Job, Outcome, Sample
 
@@ -31,7 +31,7 @@ def run(job: Job, open_engine: harness.Open = load) -> Outcome:
     files.write_jsonl(job.folder / "samples.jsonl", (sample.to_row() for sample in samples))
     files.write_json(job.folder / "report.json", result)
     run_folder = f"{job.folder.parent.parent.name}/{job.folder.parent.name}"
-    report.write(report.Story(result, items, samples, evidence.read(job), run_folder), job.folder)
+    report.write(panels.Story(result, items, samples, evidence.read(job), run_folder), job.folder)
     return Outcome(
         outputs=["samples.jsonl", "report.json"], metrics={"questions": len(items), "verdict": result["verdict"]}
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ozfig.evaluate.figures import CONDITIONS, Figures, difference, interval, label, mean, outcome
+from ozfig.evaluate.figures import CONDITIONS, Figures, difference, in_sentence, interval, outcome, word
 from ozfig.evaluate.results import CLOSED, GOLD
 from ozfig.types import Comparison
 
@@ -15,17 +15,21 @@ TUNED = {
     "better": "Tuning helped",
     "worse": "Tuning made it worse",
     "noise": "Tuning made no measurable difference",
+    "likelier": "Tuning made the right answers likelier, but not the replies better",
 }
 PASSAGE = {
     ("better", "better"): "; the passage helps further",
     ("better", "worse"): "; giving it the passage does help",
     ("better", "noise"): "; giving it the passage does help",
+    ("better", "likelier"): "; giving it the passage does help",
     ("worse", "better"): ", but the passage makes it worse",
     ("worse", "worse"): "; so does the passage",
     ("worse", "noise"): "; the passage makes it worse",
+    ("worse", "likelier"): "; the passage makes them worse",
     ("noise", "better"): "; the passage adds nothing measurable",
     ("noise", "worse"): "; the passage does not mend it",
     ("noise", "noise"): "; nor does the passage",
+    ("noise", "likelier"): "; the passage adds nothing measurable",
 }
 
 
@@ -33,16 +37,22 @@ def headline(report: dict[str, Any]) -> str:
     """One sentence: did tuning help, and does the passage?"""
     figures = Figures(report)
     metric = figures.primary
-    tuning = outcome(figures.compare("base", "tuned", figures.condition, metric))
+    tuning = _tuning(figures)
     if tuning is None:
-        points = [p for p in figures.points if figures.score(p, figures.condition, metric)]
-        best = figures.score(points[-1], figures.condition, metric)
-        assert best is not None
-        return f"The {points[-1]} model scores {mean(best)} ({label(metric)}); there is nothing to compare it with."
+        point = figures.points[-1]
+        value = figures.mean(figures.score(point, figures.condition, metric))
+        return f"The {point} model's {in_sentence(metric)} is {value}; without base and tuned there is no comparison."
     text = outcome(figures.across(("tuned", CLOSED), ("tuned", GOLD), metric))
     if text == "better" and tuning == "better" and _passage_beats_tuning(figures) == "better":
         return "Tuning helped; giving it the passage helps more."
     return TUNED[tuning] + (PASSAGE[text, tuning] if text else "") + "."
+
+
+def _tuning(figures: Figures) -> str | None:
+    """What tuning did to the replies; where that is noise, whether the reference answers became likelier."""
+    replies = outcome(figures.compare("base", "tuned", figures.condition, figures.primary))
+    loss = outcome(figures.compare("base", "tuned", figures.condition, "answer_loss"))
+    return "likelier" if (replies, loss) == ("noise", "better") else replies
 
 
 def _passage_beats_tuning(figures: Figures) -> str | None:
@@ -59,7 +69,7 @@ def sentences(report: dict[str, Any], quantisation: str = "quantised") -> list[s
 
 
 def _evidence(found: Comparison) -> str:
-    note = ", which is noise" if outcome(found) == "noise" else ""
+    note = ", which is noise" if word(found) == "noise" else ""
     return f"95 % interval {interval(found).strip('[]').replace(', ', ' to ')}{note}"
 
 
@@ -71,8 +81,8 @@ def _replies(figures: Figures) -> str:
         return ""
     return (
         f"On **{after.n} held-out questions** ({CONDITIONS.get(condition, condition)}) the tuned model answers with "
-        f"{label(metric)} **{mean(after)}**, against {mean(before)} before: **{difference(change)}** "
-        f"({_evidence(change)})."
+        f"a mean {in_sentence(metric)} of **{figures.mean(after)}**, against {figures.mean(before)} before: "
+        f"**{difference(change)}** ({_evidence(change)})."
     )
 
 
@@ -84,7 +94,8 @@ def _likelihood(figures: Figures) -> str:
         return ""
     became = {"better": "became likelier", "worse": "became less likely", "noise": "are as likely as before"}
     return (
-        f"The reference answers {became[outcome(change) or 'noise']}: perplexity {mean(after)}, against {mean(before)}."
+        f"The reference answers {became[outcome(change) or 'noise']}: perplexity {figures.mean(after)}, "
+        f"against {figures.mean(before)}."
     )
 
 
@@ -93,13 +104,15 @@ def _with_passage(figures: Figures) -> str:
     change = figures.across(("tuned", CLOSED), ("tuned", GOLD), figures.primary)
     if score is None or change is None:
         return ""
-    return f"With the right passage it reaches **{mean(score)}** ({difference(change)}, {_evidence(change)})."
+    return f"With the right passage it reaches **{figures.mean(score)}** ({difference(change)}, {_evidence(change)})."
 
 
 def _smaller(figures: Figures, quantisation: str) -> str:
     change = figures.compare("tuned", "quantised", figures.condition, figures.primary)
     if change is None:
         return ""
+    if word(change) == "identical":
+        return f"The {quantisation} file scores exactly as full precision does on each of the {change.n} questions."
     figure = f"{difference(change)} {interval(change)}"
     if outcome(change) == "noise":
         shown = f"within what {change.n} questions can show"

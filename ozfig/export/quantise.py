@@ -15,10 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
-import gguf
 import numpy as np
+from gguf import GGML_QUANT_SIZES
+from gguf import GGMLQuantizationType as Kind
 
-Kind = gguf.GGMLQuantizationType
+from ozfig.engines.gguf import library as llama_cpp
+
 FALLBACK = {Kind.Q4_K: Kind.Q5_0, Kind.Q5_K: Kind.Q5_1, Kind.Q6_K: Kind.Q8_0}
 # small matrices that decide much: norms, an expert's router, learned positions
 KEPT = re.compile(r"norm|ffn_gate_inp|position_embd|token_types")
@@ -68,7 +70,7 @@ def rows(values: np.ndarray, kind: Kind) -> np.ndarray:
         return values.astype(np.float16)
     width = values.shape[-1]
     flat = np.ascontiguousarray(values, dtype=np.float32).reshape(-1, width)
-    block, size = gguf.GGML_QUANT_SIZES[kind]
+    block, size = GGML_QUANT_SIZES[kind]
     out = np.empty((len(flat), width // block * size), dtype=np.uint8)
     parts = [slice(start, start + ROWS_AT_ONCE) for start in range(0, len(flat), ROWS_AT_ONCE)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -88,11 +90,9 @@ def _chunk(source: np.ndarray, target: np.ndarray, kind: Kind) -> None:
 @cache
 def _ggml() -> ctypes.CDLL:
     """ggml's C functions out of xllamacpp's shared object."""
-    import xllamacpp.xllamacpp as native
-
-    library = ctypes.CDLL(native.__file__)
-    library.ggml_quantize_chunk.restype = ctypes.c_size_t
-    library.ggml_quantize_chunk.argtypes = [
+    native = ctypes.CDLL(llama_cpp().xllamacpp.__file__)
+    native.ggml_quantize_chunk.restype = ctypes.c_size_t
+    native.ggml_quantize_chunk.argtypes = [
         ctypes.c_int,
         ctypes.c_void_p,
         ctypes.c_void_p,
@@ -101,4 +101,4 @@ def _ggml() -> ctypes.CDLL:
         ctypes.c_int64,
         ctypes.c_void_p,
     ]
-    return library
+    return native

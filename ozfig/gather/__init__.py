@@ -1,7 +1,9 @@
-"""Where the text comes from.
+"""From web sites, documents and data sets to documents and examples.
 
-A source is a function `gather(source, visit) -> Found`: `source` is its section of the recipe, `visit` the
-folder that it may keep its state in. It is found by its `kind` through the registry.
+A source is one function `gather(section, context) -> Gathered`, one row of the registry's group "source"
+and one recipe section with its `kind`. `section` is that recipe section; `context.folder` is a folder of
+the source's own, where it may keep what lets it continue after it was killed. What it returns must not
+depend on time, ports or the order in which answers arrive.
 """
 
 from __future__ import annotations
@@ -13,18 +15,24 @@ from ozfig.types import Document, Example
 
 
 @dataclass(frozen=True)
-class Visit:
-    """What a source may use: a folder of its own, in which a killed run finds what it had."""
+class SourceContext:
+    """What a source is given. `refresh` asks it to forget what it kept in `folder`."""
 
     folder: Path
+    refresh: bool = False
 
 
-@dataclass(frozen=True)
-class Found:
-    """What a source gave. `little_text` and `failed` name pages or files that a person should look at."""
+@dataclass
+class Gathered:
+    """What a source gives back. `failed` names, with the reason, what could not be read;
+
+    `looked_at` says in a few words what was searched; `needs_browser` counts pages whose text only a
+    browser would show; `counts` are further figures for the manifest.
+    """
 
     documents: list[Document] = field(default_factory=list)
     examples: list[Example] = field(default_factory=list)
-    little_text: list[str] = field(default_factory=list)
-    failed: dict[str, str] = field(default_factory=dict)
+    failed: list[str] = field(default_factory=list)
+    looked_at: str = ""
     needs_browser: int = 0
+    counts: dict[str, int] = field(default_factory=dict)

@@ -1,92 +1,124 @@
-"""What a crawl knows: every address with its depth and state, in SQLite, so that a kill loses nothing."""
+"""The pages of a crawl and how far each has come, in SQLite: what is committed survives a kill.
+
+States: `pending` (to be asked for), `shell` (fetched, waits for a browser), `done`, `moved` (redirects),
+`failed` (answered, but not with a page), `unreachable` (no answer: asked again when the crawl continues).
+"""
 
 from __future__ import annotations
 
 import json
 import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from ozfig.web.extract import Page
 
 SCHEMA = """
-create table if not exists pages (
-    url text primary key, depth integer not null, state text not null default 'waiting',
-    title text, markdown text, canonical text, note text
-);
-create index if not exists waiting on pages (state, depth, url);
+CREATE TABLE IF NOT EXISTS pages (
+    url TEXT PRIMARY KEY, depth INTEGER NOT NULL, state TEXT NOT NULL DEFAULT 'pending',
+    title TEXT NOT NULL DEFAULT '', markdown TEXT NOT NULL DEFAULT '', canonical TEXT NOT NULL DEFAULT '',
+    scripts INTEGER NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT ''
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS by_state ON pages (state, depth, url);
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 
 
 @dataclass(frozen=True)
-class Fetched:
-    """A page that was read."""
+class Found:
+    """A page that was fetched, or an address that gave none (`reason`)."""
 
     url: str
-    title: str
-    markdown: str
-    canonical: str
-    note: str
+    state: str
+    page: Page
+    reason: str = ""
 
 
 class Frontier:
-    """The addresses of one crawl. A page and the links that it gave are written in one transaction."""
+    """The database of one crawl; without a path it is kept in memory."""
 
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._db = sqlite3.connect(path, isolation_level=None)
-        self._db.execute("pragma journal_mode = wal")
+    def __init__(self, path: Path | None = None) -> None:
+        self._db = sqlite3.connect(path or ":memory:")
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.executescript(SCHEMA)
 
     def close(self) -> None:
-        """Release the file."""
+        """Close the database."""
         self._db.close()
 
-    def add(self, urls: Iterable[str], depth: int) -> None:
-        """Remember addresses; one that is known keeps its smaller depth."""
-        self._db.executemany(
-            "insert into pages (url, depth) values (?, ?) on conflict (url) do update set depth = min(depth, excluded.depth)",
-            [(url, depth) for url in urls],
-        )
+    def fact(self, name: str) -> Any:
+        """A remembered value, or None."""
+        row = self._one("SELECT value FROM facts WHERE name = ?", name)
+        return json.loads(row[0]) if row else None
 
-    def level(self, depth: int, limit: int) -> list[str]:
-        """Addresses of a depth that wait, in alphabetical order, so that a limit cuts the same ones every time."""
-        rows = self._db.execute(
-            "select url from pages where state = 'waiting' and depth = ? order by url limit ?", (depth, limit)
-        )
-        return [row[0] for row in rows]
+    def begin(self, facts: dict[str, Any], seeds: Iterable[tuple[str, int]]) -> None:
+        """Remember what the crawl is of and where it starts, at once: a crawl has begun or it has not."""
+        with self._db:
+            self._add(seeds)
+            rows = [(name, json.dumps(value)) for name, value in facts.items()]
+            self._db.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", rows)
 
-    def deepest(self) -> int:
-        """The largest depth that still waits; -1 when nothing does."""
-        found = self._db.execute("select max(depth) from pages where state = 'waiting'").fetchone()[0]
-        return -1 if found is None else int(found)
+    def ask_again(self) -> None:
+        """Put the addresses that gave no answer back in line."""
+        with self._db:
+            self._db.execute("UPDATE pages SET state = 'pending', reason = '' WHERE state = 'unreachable'")
 
-    def done(self, page: Fetched, asked: str, links: Iterable[str], depth: int) -> None:
-        """Store a page under the address that was asked, and its links one level deeper."""
-        self._db.execute("begin")
+    def waiting(self, state: str, limit: int = -1) -> tuple[int, list[str]]:
+        """The least depth at which pages are in a state, and the first of these, by address."""
+        row = self._one("SELECT min(depth) FROM pages WHERE state = ?", state)
+        depth = row[0] if row and row[0] is not None else -1
+        query = "SELECT url FROM pages WHERE state = ? AND depth = ? ORDER BY url LIMIT ?"
+        return depth, [url for (url,) in self._all(query, state, depth, limit)]
+
+    def finish(self, url: str, state: str, page: Page | None = None, reason: str = "") -> None:
+        """Set what became of an address."""
+        page = page or Page("", "")
+        with self._db:
+            self._write(url, state, page, reason)
+
+    def finish_page(self, url: str, state: str, page: Page, links: Iterable[tuple[str, int]]) -> None:
+        """Keep a page together with the addresses that it leads to: both or neither."""
+        with self._db:
+            self._write(url, state, page, "")
+            self._add(links)
+
+    def move(self, url: str, target: str, depth: int) -> None:
+        """Note a redirect; its target takes the place in line."""
+        with self._db:
+            self._write(url, "moved", Page("", ""), target)
+            self._add([(target, depth)] if target else [])
+
+    def count(self, *states: str) -> int:
+        """How many addresses are in one of these states."""
+        marks = ",".join("?" * len(states))
+        row = self._one(f"SELECT count(*) FROM pages WHERE state IN ({marks})", *states)
+        return int(row[0]) if row else 0
+
+    def found(self, *states: str) -> list[Found]:
+        """The addresses in these states with their pages, by address."""
+        marks = ",".join("?" * len(states))
+        query = "SELECT url, state, title, markdown, canonical, scripts, reason FROM pages"
+        rows = self._all(f"{query} WHERE state IN ({marks}) ORDER BY url", *states)
+        return [Found(u, s, Page(t, m, [], c, n), why) for u, s, t, m, c, n, why in rows]
+
+    def _write(self, url: str, state: str, page: Page, reason: str) -> None:
+        values = (state, page.title, page.markdown, page.canonical, page.scripts, reason, url)
         self._db.execute(
-            "update pages set state = 'done', title = ?, markdown = ?, canonical = ?, note = ? where url = ?",
-            (page.title, page.markdown, json.dumps([page.url, page.canonical]), page.note, asked),
+            "UPDATE pages SET state = ?, title = ?, markdown = ?, canonical = ?, scripts = ?, reason = ? WHERE url = ?",
+            values,
         )
-        self.add(links, depth + 1)
-        self._db.execute("commit")
 
-    def failed(self, url: str, reason: str) -> None:
-        """Store why an address gave no page."""
-        self._db.execute("update pages set state = 'failed', note = ? where url = ?", (reason, url))
+    def _add(self, seeds: Iterable[tuple[str, int]]) -> None:
+        self._db.executemany("INSERT OR IGNORE INTO pages (url, depth) VALUES (?, ?)", seeds)
 
-    def count(self) -> int:
-        """Pages that were read."""
-        return int(self._db.execute("select count(*) from pages where state = 'done'").fetchone()[0])
+    def _one(self, query: str, *values: Any) -> Any:
+        with closing(self._db.execute(query, values)) as cursor:
+            return cursor.fetchone()
 
-    def pages(self) -> list[Fetched]:
-        """Every page that was read, sorted by address."""
-        rows = self._db.execute("select title, markdown, canonical, note from pages where state = 'done' order by url")
-        found = []
-        for title, markdown, addresses, note in rows:
-            url, canonical = json.loads(addresses)
-            found.append(Fetched(url, title, markdown, canonical, note))
-        return found
-
-    def failures(self) -> dict[str, str]:
-        """Addresses that gave no page, with the reason."""
-        return dict(self._db.execute("select url, note from pages where state = 'failed' order by url").fetchall())
+    def _all(self, query: str, *values: Any) -> list[Any]:
+        with closing(self._db.execute(query, values)) as cursor:
+            return cursor.fetchall()

@@ -1,46 +1,50 @@
-"""The stage: every source of the recipe, one after another."""
+"""The gather stage: sources in, documents.jsonl and examples.jsonl out."""
 
 from __future__ import annotations
 
-import shutil
+from typing import Any
 
-from ozfig import console, files, registry
+from ozfig import files, registry
 from ozfig.errors import UserError
-from ozfig.gather import Found, Visit
-from ozfig.types import Document, Example, Job, Outcome
+from ozfig.gather import Gathered, SourceContext
+from ozfig.recipe import Gather
+from ozfig.types import Document, Job, Outcome
+
+DOCUMENTS, EXAMPLES = "documents.jsonl", "examples.jsonl"
 
 
 def run(job: Job) -> Outcome:
-    """Write documents.jsonl and examples.jsonl, each row once and sorted. Raises UserError when both stay empty."""
-    documents: dict[str, Document] = {}
-    examples: dict[str, Example] = {}
-    little: list[str] = []
-    failed: dict[str, str] = {}
-    needs_browser = 0
-    for number, source in enumerate(job.section.sources):
-        found: Found = registry.find("source", source.kind)(source, Visit(job.folder / f"source-{number}"))
-        documents |= {d.id: d for d in found.documents}
-        examples |= {e.id: e for e in found.examples}
-        little += found.little_text
-        failed |= found.failed
-        needs_browser += found.needs_browser
+    """Ask every source of the section, in order.
+
+    Documents are sorted by address, each once; examples keep the order of their files, copies included,
+    since dropping them is the next stage's work and is reported there. Raises UserError when nothing is found.
+    """
+    section: Gather = job.section
+    found = []
+    for number, source in enumerate(section.sources):
+        context = SourceContext(job.folder / f"source-{number}", job.refresh)
+        gathered: Gathered = registry.find("source", source.kind)(source, context)
+        found.append(gathered)
+    documents = {(d.uri, d.id): d for gathered in found for d in gathered.documents}
+    examples = [example for gathered in found for example in gathered.examples]
     if not documents and not examples:
-        raise UserError(f"gather: the {len(job.section.sources)} sources hold no text and no examples")
-    if needs_browser:
-        console.warn(f'{needs_browser} pages need JavaScript and were left out: pip install "ozfig[render]" and Chromium')
-    ordered = sorted(documents.values(), key=lambda d: (d.uri, d.id))
-    files.write_jsonl(job.folder / "documents.jsonl", (d.to_row() for d in ordered))
-    files.write_jsonl(job.folder / "examples.jsonl", (examples[i].to_row() for i in sorted(examples)))
-    for number in range(len(job.section.sources)):
-        shutil.rmtree(job.folder / f"source-{number}", ignore_errors=True)
-    return Outcome(
-        ["documents.jsonl", "examples.jsonl"],
-        {
-            "documents": len(documents),
-            "examples": len(examples),
-            "characters": sum(len(d.text) for d in ordered),
-            "little_text": sorted(little),
-            "failed": dict(sorted(failed.items())),
-            "needs_browser": needs_browser,
-        },
-    )
+        looked = "; ".join(g.looked_at for g in found)
+        why = next((f", such as {g.failed[0]}" for g in found if g.failed), "")
+        raise UserError(f"gather: nothing found in {looked}{why}; change gather.sources")
+    rows = [documents[key] for key in sorted(documents)]
+    files.write_jsonl(job.folder / DOCUMENTS, (document.to_row() for document in rows))
+    files.write_jsonl(job.folder / EXAMPLES, (example.to_row() for example in examples))
+    return Outcome(outputs=[DOCUMENTS, EXAMPLES], metrics=_metrics(found, rows, len(examples)))
+
+
+def _metrics(found: list[Gathered], documents: list[Document], examples: int) -> dict[str, Any]:
+    """The stage's figures; `sources` has the further counts of each source."""
+    return {
+        "documents": len(documents),
+        "examples": examples,
+        "characters": sum(len(d.text) for d in documents),
+        "little_text": [d.uri for d in documents if d.note],
+        "failed": [line for gathered in found for line in gathered.failed],
+        "needs_browser": sum(gathered.needs_browser for gathered in found),
+        "sources": [{"looked_at": g.looked_at, **g.counts} for g in found],
+    }

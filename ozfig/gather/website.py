@@ -1,177 +1,305 @@
-"""A crawl of one web site: level by level, politely, and the same pages whatever the order of the answers."""
+"""Crawl one web site: politely, breadth first, with every fetched page kept at once.
+
+The set of pages does not depend on timing: pages of one depth are asked for in the order of their
+addresses, several at a time, and the next depth begins when the last of them has answered.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import re
-import tempfile
-from collections import Counter
-from collections.abc import Sequence
-from contextlib import AsyncExitStack, ExitStack
-from dataclasses import dataclass, replace
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
-from ozfig import console
-from ozfig.errors import OutsideError
-from ozfig.gather import Found, Visit
-from ozfig.gather.frontier import Fetched, Frontier
+from ozfig import console, recipe
+from ozfig.errors import MissingExtra, OutsideError, UserError
+from ozfig.gather import Gathered, SourceContext
+from ozfig.gather.frontier import Frontier
+from ozfig.gather.pages import to_documents
 from ozfig.recipe import Website
 from ozfig.types import Document
-from ozfig.web import render
-from ozfig.web.extract import clean_address, extract
-from ozfig.web.fetch import Fetcher, FetchError, Manners, check_address
-from ozfig.web.folder import served
+from ozfig.web import local, render
+from ozfig.web.extract import Page, extract
+from ozfig.web.fetch import Fetcher, Manners, Reply, Rules, sitemap_links
+from ozfig.web.urls import Site, clean, visible
 
-LITTLE_TEXT = "little text"
-NEEDS_BROWSER = "needs JavaScript"
-REPEATED_SHARE, REPEATED_LEAST = 0.5, 6
-
-
-def gather(source: Website, visit: Visit) -> Found:
-    """Crawl the site that a recipe names; its frontier stays in the visit's folder until the stage is done."""
-    check_address(source.url)
-    with ExitStack() as stack:
-        host = source.connect_to or (stack.enter_context(served(Path(source.serve))) if source.serve else "")
-        frontier = Frontier(visit.folder / "frontier.sqlite")
-        stack.callback(frontier.close)
-        asyncio.run(Crawl(replace_host(source, host), frontier).run())
-        pages, failures = frontier.pages(), frontier.failures()
-    return _found(source, pages, failures)
+DATABASE = "frontier.sqlite"
+MOST_SITEMAPS = 50
+GIVE_UP_AFTER = 20
+KEPT = ("done", "shell")
 
 
 def crawl(url: str, **options: Any) -> list[Document]:
-    """Crawl a site without a recipe; options are those of the recipe's website source. Keeps nothing on disk."""
-    with tempfile.TemporaryDirectory() as folder:
-        return gather(Website(url=url, **options), Visit(Path(folder))).documents
+    """The pages of a web site as documents, sorted by address.
+
+    `options` are the fields of the recipe's website source (max_pages, depth, delay, concurrency, render,
+    allow_private, connect_to, serve). Works inside a running event loop too. Raises UserError when the
+    address or an option has to change, OutsideError when the site does not answer.
+    """
+    section = recipe.parse(Website, {"url": url, **options}, "crawl")
+    return _gather(section, None).documents
 
 
-def replace_host(source: Website, host: str) -> Website:
-    """The source with the host:port that answers for it."""
-    return source.model_copy(update={"connect_to": host})
+def gather(section: Website, context: SourceContext) -> Gathered:
+    """The registry's source `website`; the crawl's state lies in the context's folder. Raises like `crawl`."""
+    context.folder.mkdir(parents=True, exist_ok=True)
+    path = context.folder / DATABASE
+    if context.refresh:
+        for stale in context.folder.glob(f"{DATABASE}*"):
+            stale.unlink()
+    return _gather(section, path)
 
 
-@dataclass
-class Crawl:
-    """One crawl under way."""
+def _gather(section: Website, database: Path | None) -> Gathered:
+    if not clean(section.url):
+        raise UserError(f"{section.url}: not a web address; write it as https://example.com/")
+    if section.render == "always" and render.missing():
+        if "ozfig[render]" in render.missing():
+            raise MissingExtra("render: always", "render")
+        raise UserError(f"render: always: no browser found; {render.missing()}")
+    with _server(section) as connect_to:
+        return _run(lambda: _Crawl(section, connect_to).run(database))
 
-    source: Website
-    frontier: Frontier
 
-    async def run(self) -> None:
-        """Fetch level after level until nothing waits or the limit is reached.
+@contextmanager
+def _server(section: Website) -> Iterator[str]:
+    """The host:port that answers for the site, started here where `serve` names a folder; empty for the real one."""
+    if not section.serve:
+        yield section.connect_to
+        return
+    with local.served(Path(section.serve)) as address:
+        yield address
 
-        Raises OutsideError when the start page cannot be had.
-        """
-        source = self.source
-        manners = Manners(source.concurrency, source.delay, source.connect_to, source.allow_private)
-        start = clean_address(source.url)
-        async with AsyncExitStack() as stack:
-            self.fetcher = await stack.enter_async_context(Fetcher(manners))
-            self.browser = await self._open_browser(stack)
-            sitemaps = await self.fetcher.read_robots(start)
-            if not self.fetcher.allowed(start):
-                raise OutsideError(f"{source.url}: robots.txt does not let ozfig in")
-            if self.frontier.deepest() < 0 and not self.frontier.count():
-                self.frontier.add([start], 0)
-                self.frontier.add(await self._sitemap_pages(sitemaps or [urljoin(start, "/sitemap.xml")]), 1)
-            with console.bar("crawl", total=None, unit="pages") as bar:
-                bar.advance(self.frontier.count())
-                for depth in range(source.depth + 1):
-                    await self._level(depth, bar)
-        if not self.frontier.count():
-            reasons = self.frontier.failures()
-            raise OutsideError(f"{source.url}: {reasons.get(start) or 'gave no page'}; check the address and the network")
 
-    async def _open_browser(self, stack: AsyncExitStack) -> render.Browser | None:
-        wanted = self.source.render == "always" or (self.source.render == "auto" and render.available())
-        if not wanted:
-            return None
-        return await stack.enter_async_context(render.Browser(self.source.url, self.source.connect_to))
+def _run(work: Callable[[], Awaitable[Gathered]]) -> Gathered:
+    """Run a coroutine to its end, in a thread of its own where a loop already runs, as in a notebook."""
 
-    async def _level(self, depth: int, bar: console.Bar) -> None:
-        """Fetch the addresses of one depth, as many at once as the recipe allows."""
-        while urls := self.frontier.level(depth, self.source.max_pages - self.frontier.count()):
-            bar.total(self.frontier.count() + len(urls))
-            await asyncio.gather(*(self._page(url, depth, bar) for url in urls))
+    async def main() -> Gathered:
+        return await work()
 
-    async def _page(self, url: str, depth: int, bar: console.Bar) -> None:
-        """Fetch, read and store one page."""
-        if not self.fetcher.allowed(url):
-            self.frontier.failed(url, "closed by robots.txt")
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(main())
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, main()).result()
+
+
+@dataclass(frozen=True)
+class _Place:
+    """The site that is crawled and its robots.txt."""
+
+    site: Site
+    rules: Rules
+    start: str
+
+
+class _Crawl:
+    """One crawl from its first request to its documents."""
+
+    def __init__(self, section: Website, connect_to: str) -> None:
+        self._section = section
+        self._connect_to = connect_to
+        self._manners = Manners(delay=section.delay, concurrency=section.concurrency)
+        self._has_browser = section.render != "never" and render.available()
+        self._silent = 0
+
+    async def run(self, database: Path | None) -> Gathered:
+        """Crawl, or go on crawling, and turn the pages into documents."""
+        frontier = Frontier(database)
+        with contextlib.closing(frontier), console.bar("website", self._section.max_pages, "pages") as bar:
+            async with Fetcher(self._manners, self._connect_to, self._section.allow_private) as fetcher:
+                self._fetcher, self._frontier, self._bar = fetcher, frontier, bar
+                self._place = await self._open()
+                fetcher.delay = max(self._section.delay, self._place.rules.delay)
+                async with self._browser() as browser:
+                    await self._every_depth(browser)
+            gathered = to_documents(frontier.found(*KEPT), self._place.site, visible(self._place.start))
+            failed = [f"{visible(f.url)}: {f.reason}" for f in frontier.found("failed", "unreachable")]
+            gathered.counts |= {"fetched": frontier.count(*KEPT), "redirects": frontier.count("moved")}
+        self._tell(gathered.needs_browser, failed)
+        gathered.failed = failed + gathered.failed
+        return gathered
+
+    async def _open(self) -> _Place:
+        """Where the crawl starts: remembered, or found out by asking."""
+        known = self._frontier.fact("place")
+        if known:
+            self._frontier.ask_again()
+            self._bar.advance(self._frontier.count(*KEPT))
+            return _Place(Site(**known["site"]), Rules(known["robots"]), known["start"])
+        asked = clean(self._section.url)
+        try:
+            robots = await self._fetcher.robots(asked)
+        except OutsideError as error:
+            raise OutsideError(f"{error}; check the address and the network, then run it again") from None
+        reply = await self._fetcher.follow(asked) if Rules(robots).allows(asked) else None
+        if reply and urlsplit(reply.url).netloc != urlsplit(asked).netloc:
+            console.warn(f"{asked} leads to {reply.url}; that site is crawled")
+            robots = await self._fetcher.robots(reply.url)
+        if reply is None or not Rules(robots).allows(reply.url):
+            raise UserError(
+                f"{asked}: closed to crawlers by the site's robots.txt; start at a page that it leaves open"
+            )
+        _check_start(reply)
+        place = _Place(Site.of(asked, reply.url), Rules(robots), reply.url)
+        listed = await self._listed(place)
+        seeds = [(reply.url, 0), *((url, 1) for url in listed if self._section.depth > 0)]
+        facts = {"place": {"site": place.site.to_row(), "robots": robots, "start": reply.url}}
+        self._frontier.begin(facts, seeds)
+        # the start page has been fetched already
+        self._place = place
+        await self._keep(reply, 0)
+        return place
+
+    async def _listed(self, place: _Place) -> list[str]:
+        """The site's own addresses that its sitemaps list."""
+        waiting = place.rules.sitemaps or [f"{place.site.scheme}://{place.site.netloc}/sitemap.xml"]
+        seen: set[str] = set()
+        pages: set[str] = set()
+        while waiting and len(seen) < MOST_SITEMAPS:
+            url = _on_site(waiting.pop(0), place.site)
+            if url in seen or not url:
+                continue
+            seen.add(url)
+            try:
+                reply = await self._fetcher.follow(url, kinds=())
+            except (OutsideError, UserError) as error:
+                console.warn(f"sitemap left out: {error}")
+                continue
+            if reply.status < 300:
+                links, are_sitemaps = sitemap_links(reply)
+                waiting += links if are_sitemaps else []
+                pages |= set() if are_sitemaps else {place.site.listed(link) for link in links}
+        return sorted(page for page in pages if page and place.rules.allows(page))
+
+    @asynccontextmanager
+    async def _browser(self) -> AsyncIterator[Callable[[str], Awaitable[str]] | None]:
+        """What renders a page, starting a browser when first used; None where there is none."""
+        if not self._has_browser:
+            yield None
+            return
+        host = urlsplit(self._place.start).hostname or ""
+        async with contextlib.AsyncExitStack() as stack:
+            started: list[render.Browser] = []
+
+            async def render_page(url: str) -> str:
+                if not started:
+                    browser = render.Browser(self._fetcher, host, self._connect_to)
+                    started.append(await stack.enter_async_context(browser))
+                return await started[0].render(url)
+
+            yield render_page
+
+    async def _every_depth(self, browser: Callable[[str], Awaitable[str]] | None) -> None:
+        """Fetch depth by depth until no address or no budget is left."""
+        while True:
+            budget = self._section.max_pages - self._frontier.count(*KEPT)
+            depth, batch = self._frontier.waiting("pending", max(budget, 0))
+            shell_depth, shells = self._frontier.waiting("shell") if browser else (-1, [])
+            if browser and shells and (not batch or shell_depth < depth):
+                for url in shells:
+                    await self._render(browser, url, shell_depth)
+            elif batch:
+                await _each(batch, lambda url, depth=depth: self._visit(url, depth), self._section.concurrency)  # type: ignore[misc]
+            else:
+                return
+
+    async def _visit(self, url: str, depth: int) -> None:
+        """Ask for one address and note what became of it."""
+        if urlsplit(url).fragment:  # a client-side route: only a browser can show it
+            self._frontier.finish_page(url, "shell", Page("", "", scripts=1), [])
             return
         try:
-            page = await self.fetcher.get(url)
-        except FetchError as error:
-            self.frontier.failed(url, error.reason)
+            reply = await self._fetcher.get(url)
+        except OutsideError as error:
+            self._silent += 1
+            if self._silent >= GIVE_UP_AFTER:
+                raise OutsideError(
+                    f"{error}; {self._silent} addresses in a row gave none, run again to go on"
+                ) from None
+            self._frontier.finish(url, "unreachable", reason=str(error).removeprefix(f"{url}: "))
             return
-        if not page.is_html or not self._belongs(page.url):
-            self.frontier.failed(url, "no page" if not page.is_html else "leads to another site")
+        self._silent = 0
+        await self._keep(reply, depth)
+
+    async def _keep(self, reply: Reply, depth: int) -> None:
+        """Put a reply into the frontier."""
+        if reply.location:
+            target = self._place.site.own(reply.location)
+            allowed = target if target and self._place.rules.allows(target) else ""
+            self._frontier.move(reply.url, allowed if allowed != reply.url else "", depth)
+        elif reply.status >= 300 or reply.problem:
+            self._frontier.finish(
+                reply.url, "failed", reason=reply.problem if reply.status < 300 else str(reply.status)
+            )
+        else:
+            page = await asyncio.to_thread(extract, reply.text, reply.url)
+            waits = page.is_shell or self._section.render == "always"
+            self._frontier.finish_page(reply.url, "shell" if waits else "done", page, self._next(page.links, depth))
+            self._bar.advance(1, failed=str(self._frontier.count("failed", "unreachable")))
+
+    async def _render(self, browser: Callable[[str], Awaitable[str]], url: str, depth: int) -> None:
+        """Put a page as the browser shows it in place of its shell."""
+        try:
+            page = await asyncio.to_thread(extract, await browser(url), url)
+        except OutsideError as error:
+            kept = next(found.page for found in self._frontier.found("shell") if found.url == url)
+            self._frontier.finish(url, "done", kept, str(error).removeprefix(f"{url}: "))
             return
-        address = url if "#" in url else page.url
-        found = extract(page.text, address)
-        note = ""
-        if self.source.render == "always" or "#" in url or (found.is_thin and found.scripts):
-            if self.browser:
-                found = extract(await self.browser.html(address), address)
-            elif found.is_thin and found.scripts:
-                note = NEEDS_BROWSER
-        note = note or (LITTLE_TEXT if found.is_thin else "")
-        links = [link for link in found.links if self._belongs(link)]
-        self.frontier.done(Fetched(address, found.title, found.markdown, found.canonical, note), url, links, depth)
-        bar.advance(1, page=urlsplit(url).path[-40:])
+        self._frontier.finish_page(url, "done", page, self._next(page.links, depth))
 
-    def _belongs(self, url: str) -> bool:
-        """Whether an address is on the site that is crawled."""
-        return urlsplit(url).netloc.lower() == urlsplit(self.source.url).netloc.lower()
+    def _next(self, links: Iterable[str], depth: int) -> list[tuple[str, int]]:
+        """The links of a page that are followed, one step deeper."""
+        if depth >= self._section.depth:
+            return []
+        own = {self._place.site.own(link) for link in links}
+        return sorted((url, depth + 1) for url in own if url and self._place.rules.allows(url))
 
-    async def _sitemap_pages(self, sitemaps: Sequence[str]) -> list[str]:
-        """Addresses of the site that its sitemaps list; a sitemap of sitemaps is followed once."""
-        found: list[str] = []
-        waiting, seen = list(sitemaps), set[str]()
-        while waiting and len(seen) < 50:
-            address = waiting.pop()
-            seen.add(address)
-            try:
-                text = (await self.fetcher.get(address)).text
-            except FetchError:
-                continue  # most sites have none
-            listed = [" ".join(url.split()).replace("&amp;", "&") for url in re.findall(r"<loc>(.*?)</loc>", text, re.S)]
-            if "<sitemapindex" in text:
-                waiting += [url for url in listed if url not in seen and self._belongs(url)]
-            else:
-                found += [clean_address(url) for url in listed if self._belongs(url)]
-        return found
+    def _tell(self, needs_browser: int, failed: list[str]) -> None:
+        """Say in one line each what a person should know."""
+        where = urlsplit(self._place.start).netloc
+        if needs_browser:
+            mend = render.missing() if self._section.render != "never" else "set render: auto"
+            console.warn(f"{where}: {needs_browser} pages show their text only with JavaScript; to have it, {mend}")
+        if failed:
+            console.warn(f"{where}: {len(failed)} addresses gave no page, such as {failed[0]}")
 
 
-def _found(source: Website, pages: Sequence[Fetched], failures: dict[str, str]) -> Found:
-    """Documents of the pages that hold text: one for each canonical address, blocks of the frame taken out."""
-    kept: dict[str, Fetched] = {}
-    for page in sorted(pages, key=lambda p: (p.url != p.canonical, p.url)):
-        kept.setdefault(page.canonical or page.url, page)
-    chosen = _without_repeats([page for page in kept.values() if page.note != NEEDS_BROWSER and page.markdown])
-    documents = [Document.make(public_address(p.url), p.title, p.markdown, source="website", note=p.note) for p in chosen]
-    return Found(
-        documents=documents,
-        little_text=sorted(public_address(p.url) for p in pages if p.note == LITTLE_TEXT),
-        failed={public_address(url): reason for url, reason in failures.items()},
-        needs_browser=sum(p.note == NEEDS_BROWSER for p in pages),
-    )
+async def _each(items: Iterable[str], work: Callable[[str], Awaitable[None]], workers: int) -> None:
+    """Do `work` on every item, `workers` at a time."""
+    waiting = iter(items)
+
+    async def worker() -> None:
+        for item in waiting:
+            await work(item)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(workers):
+                group.create_task(worker())
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
 
 
-def _without_repeats(pages: Sequence[Fetched]) -> list[Fetched]:
-    """Pages without the paragraphs that stand on most pages of the site: banners and frames, not content."""
-    blocks = [p.markdown.split("\n\n") for p in pages]
-    seen = Counter(block for page in blocks for block in set(page))
-    often = max(REPEATED_LEAST, REPEATED_SHARE * len(pages))
-    kept = ["\n\n".join(block for block in page if seen[block] < often) for page in blocks]
-    return [replace(page, markdown=text) for page, text in zip(pages, kept, strict=True) if text]
+def _check_start(reply: Reply) -> None:
+    """Refuse a start address that gives no page. Raises UserError or OutsideError."""
+    if reply.status == 429 or reply.status >= 500:
+        raise OutsideError(f"{reply.url}: the server answers {reply.status}; try again later")
+    if reply.status >= 300:
+        raise UserError(f"{reply.url}: the server answers {reply.status}; check the address that the crawl starts at")
+    if reply.problem:
+        raise UserError(f"{reply.url}: {reply.problem}; start at an HTML page")
 
 
-def public_address(url: str) -> str:
-    """An address as it may be stored: the port of a loopback server changes from run to run and is left out."""
-    parts = urlsplit(url)
-    if parts.hostname in {"localhost", "127.0.0.1", "::1"}:
-        return parts._replace(netloc=parts.hostname).geturl()
-    return url
+def _on_site(sitemap: str, site: Site) -> str:
+    """A sitemap's address on the crawled host; empty when another host has it."""
+    parts = urlsplit(clean(sitemap))
+    here = Site(site.scheme, site.netloc, "/")
+    moved = here.listed(parts._replace(path="/", query="").geturl())
+    return parts._replace(scheme=site.scheme, netloc=site.netloc).geturl() if moved else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ozfig.prepare import duplicates
+from ozfig.prepare.words import normalised
 from ozfig.recipe import Filter
 from ozfig.types import Dropped, Example
 
@@ -16,8 +17,8 @@ def exact(examples: Sequence[Example], section: Filter) -> Sorted:
     first: dict[tuple[str, str], Example] = {}
     kept, dropped = [], []
     for example in examples:
-        words = tuple(duplicates.normalised(m.content) for m in example.messages)
-        known = first.setdefault((" | ".join(words), duplicates.normalised(example.context)), example)
+        words = tuple(normalised(m.content) for m in example.messages)
+        known = first.setdefault((" | ".join(words), normalised(example.context)), example)
         if known is example:
             kept.append(example)
         else:

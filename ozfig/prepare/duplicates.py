@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 
 from ozfig import files
+from ozfig.prepare.words import normalised, numbers, words
 
-WORD = re.compile(r"\w+")
-NUMBER = re.compile(r"\d+")
 SHINGLE = 3
 PERMUTATIONS = 128
 # of the proposed pairs every one is checked, so many short bands only cost time: 64 bands of 2 rows
@@ -16,15 +14,10 @@ PERMUTATIONS = 128
 BANDS = 64
 
 
-def normalised(text: str) -> str:
-    """Lower case words, single spaces, no signs: what two copies of a text share."""
-    return " ".join(WORD.findall(text.lower()))
-
-
 def shingles(text: str) -> frozenset[str]:
     """The runs of three words of a text; a shorter text is one run."""
-    words = WORD.findall(text.lower())
-    return frozenset(" ".join(words[i : i + SHINGLE]) for i in range(max(1, len(words) - SHINGLE + 1)))
+    found = words(text)
+    return frozenset(" ".join(found[i : i + SHINGLE]) for i in range(max(1, len(found) - SHINGLE + 1)))
 
 
 def jaccard(a: frozenset[str], b: frozenset[str]) -> float:
@@ -54,13 +47,13 @@ def near_duplicates(texts: Sequence[str], threshold: float = 0.5) -> list[list[i
         leader[i] = first.setdefault(files.sha256_text(normalised(text)), i)
     distinct = sorted(first.values())
     sets = {i: shingles(texts[i]) for i in distinct}
-    numbers = {i: sorted(NUMBER.findall(texts[i])) for i in distinct}
+    figures = {i: numbers(texts[i]) for i in distinct}
     index = RMinHashLSH(threshold=threshold, num_perm=PERMUTATIONS, num_bands=BANDS)
     for i in distinct:
         sketch = RMinHash(num_perm=PERMUTATIONS, seed=1)
         sketch.update(sorted(sets[i]))
         for j in sorted(index.query(sketch)):
-            if numbers[i] == numbers[j] and jaccard(sets[i], sets[j]) >= threshold:
+            if figures[i] == figures[j] and jaccard(sets[i], sets[j]) >= threshold:
                 leader[max(root(i), root(j))] = min(root(i), root(j))
         index.insert(i, sketch)
     return _groups(root(i) for i in range(len(texts)))

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from ozfig.prepare.duplicates import NUMBER, WORD, normalised
+from ozfig.prepare.duplicates import jaccard
+from ozfig.prepare.words import content_words, grams, normalised, numbers
 from ozfig.types import Dropped, Example
 
 GRAM = 8
 STOCK = 4  # a run of words in more training questions than this is a turn of phrase, not a leak
-STOP_WORDS = frozenset(
-    "a about an and any are as at be been being by can could did do does for from get give had has have how i if in is "
-    "it its know may me much my of on or our should so tell than that the their them then there these they this those "
-    "to was we were what when where which who whom why will with would you your".split()
-)
+# the page that a question names before itself or in brackets at its end: "Boat hire: ...?", "... (Boat hire)?"
+NAMED_PAGE = re.compile(r"^[^:?]{3,60}: | \([^()]+\)(?=[?.]?$)")
+Leak = tuple[str, int, float | None]
 
 
 def find_leaks(
@@ -22,83 +23,109 @@ def find_leaks(
 ) -> tuple[list[Example], list[Dropped]]:
     """Part training examples from leaks.
 
-    A leak has a held-out question's words (exact), at least `threshold` of the content words of both
-    (reworded, Jaccard) or eight words in a row of it that are no stock phrase (ngram); another number
-    makes it another question. With unit "document" eight words in a row of
-    a held-out passage in an answer or passage are a leak too, and so is the same source or passage.
+    A leak asks a held-out question in the same words (exact), with at least `threshold` of the content words
+    of both (reworded, Jaccard; the page that one of them names may be left out) or with eight of its words in
+    a row that are no stock phrase (ngram). Another number makes it another question. With unit "document" the
+    same source or passage is a leak too, and so are eight words in a row of a held-out passage in an answer or
+    passage.
     """
-    stock = Counter(gram for example in examples for gram in set(_grams(example.question)))
+    stock = Counter(gram for example in examples for gram in set(grams(example.question, GRAM)))
     index = _Index(held_out, unit, {gram for gram, count in stock.items() if count > STOCK})
     kept, dropped = [], []
     for example in examples:
         found = index.look(example, threshold)
         if found:
-            dropped.append(Dropped(example, f"leak: {found[0]}", found[1], found[2]))
+            kind, item, score = found
+            dropped.append(Dropped(example, f"leak: {kind}", held_out[item].question, score))
         else:
             kept.append(example)
     return kept, dropped
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Content words of a question: all of them, and those without the page that it names."""
+
+    page: str
+    whole: frozenset[str]
+    bare: frozenset[str]
+    figures: list[str]
+
+    @classmethod
+    def of(cls, question: str) -> _Asked:
+        named = NAMED_PAGE.search(question)
+        bare = NAMED_PAGE.sub("", question, count=1)
+        page = normalised(named[0]) if named else ""
+        return cls(page, content_words(question), content_words(bare), numbers(question))
+
+    def similarity(self, other: _Asked) -> float:
+        """Jaccard similarity of what is asked. Questions on one page have its name in common, which says nothing."""
+        whole, bare = jaccard(self.whole, other.whole), jaccard(self.bare, other.bare)
+        if self.page == other.page:
+            return bare
+        return whole if self.page and other.page else max(whole, bare)
 
 
 class _Index:
     """Held-out questions by whole text, by content word and by run of eight words."""
 
     def __init__(self, held_out: Sequence[Example], unit: str, stock: set[str]) -> None:
-        self.questions = [item.question for item in held_out]
-        self.contents = [content_words(question) for question in self.questions]
-        self.exact = {normalised(question): i for i, question in enumerate(self.questions)}
+        questions = [item.question for item in held_out]
+        self.asked = [_Asked.of(question) for question in questions]
+        self.exact = {normalised(question): i for i, question in enumerate(questions)}
         self.by_word: dict[str, list[int]] = defaultdict(list)
-        for i, words in enumerate(self.contents):
-            for word in words:
+        for i, asked in enumerate(self.asked):
+            for word in asked.whole:
                 self.by_word[word].append(i)
-        self.numbers = [sorted(NUMBER.findall(question)) for question in self.questions]
-        self.grams = {gram: i for i, question in enumerate(self.questions) for gram in _grams(question) if gram not in stock}
+        runs = ((gram, i) for i, question in enumerate(questions) for gram in grams(question, GRAM))
+        self.grams = {gram: i for gram, i in runs if gram not in stock}
         self.sources: dict[str, int] = {}
         self.passages: dict[str, int] = {}
         if unit == "document":
             self.sources = {item.source: i for i, item in enumerate(held_out) if item.source}
-            self.passages = {gram: i for i, item in enumerate(held_out) for gram in _grams(item.context)}
+            # a passage of fewer than eight words is one run
+            whole = {normalised(item.context): i for i, item in enumerate(held_out) if item.context}
+            runs = ((gram, i) for i, item in enumerate(held_out) for gram in grams(item.context, GRAM))
+            self.passages = whole | dict(runs)
 
-    def look(self, example: Example, threshold: float) -> tuple[str, str, float | None] | None:
-        """Kind of leak, the question that leaked and the similarity; None for a clean example."""
-        question = example.question
+    def look(self, example: Example, threshold: float) -> Leak | None:
+        """Kind of leak, the held-out item and the similarity; None for a clean example. Every turn is looked at."""
+        asked = [message.content for message in example.messages if message.role == "user"]
+        found = (self._question(question, threshold) for question in asked)
+        return next((leak for leak in found if leak), None) or self._document(example)
+
+    def _question(self, question: str, threshold: float) -> Leak | None:
         same = self.exact.get(normalised(question))
         if same is not None:
-            return "exact", self.questions[same], 1.0
-        numbers = sorted(NUMBER.findall(question))
-        near = self._nearest(content_words(question), numbers)
-        if near and near[1] >= threshold:
-            return "reworded", self.questions[near[0]], round(near[1], 3)
-        shared = next((self.grams[gram] for gram in _grams(question) if gram in self.grams), None)
-        if shared is not None and self.numbers[shared] == numbers:
-            return "ngram", self.questions[shared], None
-        return self._document(example)
+            return "exact", same, 1.0
+        asked = _Asked.of(question)
+        score, item = self._nearest(asked, threshold)
+        if score:
+            return "reworded", item, round(score, 3)
+        runs = (self.grams[gram] for gram in grams(question, GRAM) if gram in self.grams)
+        shared = next((i for i in runs if self.asked[i].figures == asked.figures), None)
+        return ("ngram", shared, None) if shared is not None else None
 
-    def _document(self, example: Example) -> tuple[str, str, float | None] | None:
+    def _nearest(self, asked: _Asked, threshold: float) -> tuple[float, int]:
+        """Similarity and index of the nearest held-out question of the same numbers; 0 below the threshold."""
+        shared: Counter[int] = Counter()
+        for word in asked.whole:
+            shared.update(self.by_word.get(word, ()))
+        best = 0.0, 0
+        for item, count in shared.items():
+            other = self.asked[item]
+            # no similarity reaches the threshold with fewer common words than this
+            if count >= threshold * max(len(asked.bare), len(other.bare)) and asked.figures == other.figures:
+                score = asked.similarity(other)
+                if score >= threshold:
+                    best = max(best, (score, -item))
+        return best[0], -best[1]
+
+    def _document(self, example: Example) -> Leak | None:
         if example.source in self.sources:
-            return "same document", self.questions[self.sources[example.source]], None
-        if self.passages:
-            for gram in _grams(f"{example.answer} {example.context}"):
-                if gram in self.passages:
-                    return "passage", self.questions[self.passages[gram]], None
-        return None
-
-    def _nearest(self, words: frozenset[str], numbers: list[str]) -> tuple[int, float] | None:
-        """The held-out question of the same numbers with the most content words in common, and its Jaccard similarity."""
-        shared: dict[int, int] = defaultdict(int)
-        for word in words:
-            for i in self.by_word.get(word, ()):
-                shared[i] += 1
-        scored = ((n / len(words | self.contents[i]), -i) for i, n in shared.items() if self.numbers[i] == numbers)
-        best = max(scored, default=None)
-        return (-best[1], best[0]) if best else None
-
-
-def content_words(text: str) -> frozenset[str]:
-    """The words of a question that say what it is about."""
-    words = frozenset(WORD.findall(text.lower()))
-    return words - STOP_WORDS or words
-
-
-def _grams(text: str) -> list[str]:
-    words = WORD.findall(text.lower())
-    return [" ".join(words[i : i + GRAM]) for i in range(len(words) - GRAM + 1)]
+            return "same document", self.sources[example.source], None
+        if not self.passages:
+            return None
+        text = [normalised(example.context), *grams(f"{example.answer} {example.context}", GRAM)]
+        found = next((self.passages[gram] for gram in text if gram in self.passages), None)
+        return ("passage", found, None) if found is not None else None

@@ -7,32 +7,49 @@ definition lists (definition) and tables (table). Each pair keeps its passage as
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from ozfig import files
+from ozfig.prepare import tables
+from ozfig.prepare.wording import inside, page_name, prose, shorten, swapped, with_article, worded
+from ozfig.prepare.words import content_words, normalised
 from ozfig.recipe import NoPairs, RulePairs
 from ozfig.retrieval import chunk
 from ozfig.retrieval.chunk import Section
 from ozfig.types import Document, Example
 
-ANSWER_WORDS = 60
 CONTEXT_WORDS = 220
+SHORTEST = 5  # words of an answer under a heading
 QUESTION = re.compile(r"^(?:Q:\s*)?(.{8,200}\?)$")
 TERM = re.compile(r"^\*\*(.+?)\*\*:?$")
-ROW = re.compile(r"^\s*\|(.+)\|\s*$")
-RULE = re.compile(r"^\s*\|?[\s:|-]+\|?\s*$")
 NUMBERING = re.compile(r"^\d+(?:\.\d+)*[.)]?\s+")
-PRICE = re.compile(r"\b(?:price|cost|fee|rate|deposit|charge|discount|salary|wage)s?\b", re.IGNORECASE)
 # tables, definitions and captions: other rules read them, or nobody should
 NO_PROSE = re.compile(r"^\s*\||^\*\*.+?\*\*:?\n: |^\*[^*\n]+\*$")
-HEADING_WORDINGS = [
-    "{page}: what should I know about {topic}?",
-    "Tell me about {topic} ({page}).",
-    "What do you say about {topic} under {page}?",
-]
-TERM_WORDINGS = ["What is {named}?", 'What does "{term}" mean?', 'What do you mean by "{term}"?']
-# a full stop ends a sentence unless it follows a short form or a single letter
-SENTENCE_END = re.compile(r"(?<!\bNo)(?<!\bMr)(?<!\bDr)(?<!\bMrs)(?<!\bSt)(?<!\be\.g)(?<!\bi\.e)(?<!\b[A-Z])[.!?](?=\s|$)")
+CLAUSE = re.compile(r"^(?:who|whom|what|how|where|when|why|which)\b", re.IGNORECASE)
+TIME = re.compile(r"^(?:before|after|while|once)\b", re.IGNORECASE)
+PLACE = re.compile(r"^(?:by|on|in|at|from|under|around|outside|inside|out)\b", re.IGNORECASE)
+AUXILIARY = re.compile(
+    r"^(?:is|are|was|do|does|did|can|could|may|might|must|shall|should|will|would|have|has|tell)\b", re.IGNORECASE
+)
+# words that name no subject of their own
+GENERIC = content_words(
+    "prices costs rates fees details information overview introduction notes general history before after once while"
+)
+FAQ_PAGE = re.compile(r"\b(?:faq|questions|answers)\b", re.IGNORECASE)
+ABOUT = ["What should I know about {topic}?", "Tell me about {topic}."]
+MEANING = ["What {verb} {named}?", 'What does "{term}" mean?']
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A question found in a section, before it becomes an example."""
+
+    question: str
+    answer: str
+    document: Document
+    part: Section
+    maker: str
 
 
 def by_rules(documents: Sequence[Document], section: RulePairs) -> list[Example]:
@@ -41,16 +58,19 @@ def by_rules(documents: Sequence[Document], section: RulePairs) -> list[Example]
         "faq": _faq,
         "heading": _heading,
         "definition": _definitions,
-        "table": _tables,
+        "table": tables.ask,
     }
-    found = []
-    for document in documents:
-        for part in chunk.sections(document):
-            for name in section.rules:
-                for question, answer in rules[name](document, part):
-                    context = _context(document, part, answer)
-                    found.append(Example.pair(question, answer, context=context, source=document.uri, maker=name))
-    return found
+    found = [
+        Pair(question, answer, document, part, name)
+        for document in documents
+        for part in chunk.sections(document)
+        for name in section.rules
+        for question, answer in rules[name](document, part)
+    ]
+    return [
+        Example.pair(p.question, p.answer, context=_context(p), source=p.document.uri, maker=p.maker)
+        for p in _told_apart(found)
+    ]
 
 
 def none(documents: Sequence[Document], section: NoPairs) -> list[Example]:
@@ -58,145 +78,123 @@ def none(documents: Sequence[Document], section: NoPairs) -> list[Example]:
     return []
 
 
+def _told_apart(pairs: Sequence[Pair]) -> list[Pair]:
+    """Pairs whose questions have one answer each: where pages differ, the question names the page or the heading.
+
+    What still has two answers after that cannot be answered and is left out.
+    """
+    for name in (lambda p: page_name(p.document, p.part), lambda p: p.part.heading):
+        several = _ambiguous(pairs)
+        pairs = [_placed(p, name(p)) if normalised(p.question) in several else p for p in pairs]
+    several = _ambiguous(pairs)
+    return [p for p in pairs if normalised(p.question) not in several]
+
+
+def _ambiguous(pairs: Sequence[Pair]) -> set[str]:
+    answers: dict[str, set[str]] = defaultdict(set)
+    for pair in pairs:
+        answers[normalised(pair.question)].add(normalised(pair.answer))
+    return {question for question, found in answers.items() if len(found) > 1}
+
+
+def _placed(pair: Pair, name: str) -> Pair:
+    """The pair with a page or heading named before its question, unless the question names it already."""
+    if not name or normalised(name) in normalised(pair.question):
+        return pair
+    return replace(pair, question=_under(name, pair.question))
+
+
+def _under(name: str, question: str) -> str:
+    asks = CLAUSE.match(question) or AUXILIARY.match(question)
+    return f"{name}: {question[0].lower() + question[1:] if asks else question}"
+
+
 def _faq(document: Document, part: Section) -> Iterator[tuple[str, str]]:
-    """A heading or bold line that asks, and the text up to the next one."""
+    """A heading or bold line that asks, and the text up to the next one; a bare question also names its page."""
+    page = page_name(document, part)
     asked = QUESTION.match(part.heading)
     question, held = (asked[1] if asked else ""), list[str]()
-    for block in chunk.blocks(part.text):
+    for block in [*chunk.blocks(_lines_apart(part.text)), ""]:
         line = chunk.plain(block)
         found = QUESTION.match(line) if TERM.match(block) or block.startswith("Q:") else None
+        if (found or not block) and question and any(held):
+            bare = len(content_words(question)) < 3 and question != page and not FAQ_PAGE.search(page)
+            yield _under(page, question) if bare else question, shorten("\n".join(held))
         if found:
-            if question and held:
-                yield question, shorten("\n".join(held))
             question, held = found[1], []
         elif question:
             held.append(re.sub(r"^A:\s*", "", prose(block)))
-    if question and any(held):
-        yield question, shorten("\n".join(held))
+
+
+def _lines_apart(text: str) -> str:
+    """A text in which `Q:`, `A:` and bold questions are blocks of their own."""
+    return re.sub(r"^((?:Q:.*|\*\*.+\?\*\*))\n(?=\S)", r"\1\n\n", re.sub(r"\n(?=Q:)", "\n\n", text), flags=re.MULTILINE)
 
 
 def _heading(document: Document, part: Section) -> Iterator[tuple[str, str]]:
     """A heading that does not ask, and the prose under it."""
-    if QUESTION.match(part.heading):
+    if QUESTION.match(part.heading) or (len(part.path) < 2 and FAQ_PAGE.search(page_name(document, part))):
         return
     blocks = [block for block in chunk.blocks(part.text) if not NO_PROSE.match(block)]
     answer = shorten("\n".join(prose(block) for block in blocks))
-    if len(answer.split()) < 5:
-        return
-    page = _page(document, part)
-    if len(part.path) > 1:
-        topic = _inside(NUMBERING.sub("", part.heading), document)
-        yield _worded(HEADING_WORDINGS, answer).format(topic=topic, page=page), answer
+    if len(answer.split()) >= SHORTEST:
+        yield _about(document, part), answer
+
+
+def _about(document: Document, part: Section) -> str:
+    """A question that a heading answers, by the heading's shape; a bare heading also names its page."""
+    page = page_name(document, part)
+    heading = re.sub(r"^About (?=\S)", "", NUMBERING.sub("", part.heading))
+    topic = inside(heading or page, document)
+    if heading and PLACE.match(topic):
+        return f"{page}, {swapped(topic)}: what should I know?"
+    if topic.lower().startswith("how to "):
+        question = f"How do I {swapped(topic[7:])}?"
+    elif topic.lower().startswith("if "):
+        question = f"What should I do {swapped(topic)}?"
+    elif TIME.match(topic):
+        question = f"What should I know {swapped(topic)}?"
+    elif CLAUSE.match(topic):
+        question = f"Can you tell me {swapped(topic)}?"
     else:
-        yield f"What should I know about {_inside(page, document)}?", answer
+        question = worded(ABOUT, topic).format(topic=swapped(with_article(heading or page, document)))
+    specific = content_words(swapped(topic)) - GENERIC
+    bare = len(part.path) > 1 and (len(specific) < 2 or topic.startswith(("a ", "an ")))
+    return _under(page, question) if bare else question
 
 
 def _definitions(document: Document, part: Section) -> Iterator[tuple[str, str]]:
     """Terms and their definitions: a line in bold, then lines that begin with a colon."""
-    term = ""
-    for line in part.text.splitlines():
+    term, meanings = "", list[str]()
+    for line in [*part.text.splitlines(), "****:"]:
         named = TERM.match(line.strip())
-        if named:
-            term = chunk.plain(named[1])
+        if named or line == "****:":
+            if term and meanings:
+                answer = shorten("\n".join(meanings))
+                yield _what_is(term, answer, document, page_name(document, part)), answer
+            term, meanings = (chunk.plain(named[1]) if named else ""), []
         elif term and line.startswith(":"):
-            meaning = shorten(prose(line.lstrip(": ")))
-            if meaning:
-                yield _worded(TERM_WORDINGS, term).format(term=term, named=_article(term, meaning, document)), meaning
-            term = ""
+            meanings.append(prose(line.lstrip(": ")))
 
 
-def _tables(document: Document, part: Section) -> Iterator[tuple[str, str]]:
-    """One question for each price of a row, and one for all that a row of other columns says."""
-    page = _page(document, part)
-    place = f"{page}, {_inside(part.heading, document)}" if len(part.path) > 1 else page
-    for header, row in table_rows(part.text):
-        name = _inside(row[0], document)
-        cells = [(_inside(c, document), v) for c, v in zip(header[1:], row[1:], strict=True) if c and v.strip("-–— ")]
-        if not name or not cells:
-            continue
-        priced = [(label, value) for label, value in cells if PRICE.search(label)]
-        for label, value in priced:
-            yield f"What is the {label} of {name} ({page})?", _ended(f"The {label} of {name} is {value}")
-        if len(priced) < len(cells):
-            listed = ", ".join(f"{label}: {value}" for label, value in cells)
-            yield f"{place}: what does the table say about {name}?", _ended(f"{row[0]}: {listed}")
+def _what_is(term: str, meaning: str, document: Document, page: str) -> str:
+    """Ask for a meaning where one is given, else what there is to know of the term."""
+    if QUESTION.match(term):
+        return term
+    named = with_article(term, document, meaning)
+    bare = re.sub(r"^(?:the|an?) ", "", inside(term, document))
+    told = re.match(rf"((?:the|an?) )?{re.escape(bare)}\b.{{0,40}}? (is|are|means?)\b", meaning, re.IGNORECASE)
+    if told or (re.match(r"(?:an?|the|to)\b", meaning, re.IGNORECASE) and bare.lower() not in meaning.lower()):
+        verb = "are" if told and told[2] == "are" else "is"
+        single = named.startswith("the ")  # one certain thing is, and means nothing
+        return worded(MEANING[:1] if single else MEANING, term).format(verb=verb, named=named, term=bare)
+    asked = worded(ABOUT, term).format(topic=named)
+    return f"{asked[:-1]} ({page}){asked[-1]}"
 
 
-def _worded(wordings: Sequence[str], content: str) -> str:
-    """One of several wordings, by the content's hash: variety over the pairs, and one question for each fact."""
-    return wordings[int(files.sha256_text(content)[:8], 16) % len(wordings)]
-
-
-def table_rows(text: str) -> Iterator[tuple[list[str], list[str]]]:
-    """Header and cells of each row of the Markdown tables in a text."""
-    for block in chunk.blocks(text):
-        lines = [line for line in block.splitlines() if ROW.match(line)]
-        if len(lines) >= 3 and RULE.match(lines[1]):
-            header = _cells(lines[0])
-            for line in lines[2:]:
-                cells = _cells(line)
-                if len(cells) == len(header) > 1:
-                    yield header, cells
-
-
-def _cells(line: str) -> list[str]:
-    found = ROW.match(line)
-    return [chunk.plain(cell) for cell in re.split(r"(?<!\\)\|", found[1])] if found else []
-
-
-def prose(block: str) -> str:
-    """A Markdown block as plain text: list items become a line each, quotes and code fences lose their marks."""
-    lines = [line for line in block.splitlines() if not chunk.FENCE.match(line)]
-    return "\n".join(chunk.plain(re.sub(r"^\s*(?:[-*+]|\d+[.)]|>)\s+", "", line)) for line in lines).strip()
-
-
-def shorten(text: str, words: int = ANSWER_WORDS) -> str:
-    """The first sentences of a text within a number of words; one long sentence is kept whole up to twice that."""
-    text = " ".join(_ended(line) for line in text.split("\n") if line.strip())
-    if len(text.split()) <= words:
-        return text
-    kept = ""
-    for end in SENTENCE_END.finditer(text):
-        if kept and len(text[: end.end()].split()) > words:
-            break
-        kept = text[: end.end()]
-    return kept if kept and len(kept.split()) <= 2 * words else " ".join(text.split()[:words])
-
-
-def _ended(line: str) -> str:
-    """A line as a sentence: list items often have no full stop."""
-    line = line.strip()
-    return line if line[-1] in ".!?:;,…\"”)" else f"{line}."
-
-
-def _context(document: Document, part: Section, answer: str) -> str:
+def _context(pair: Pair) -> str:
     """The passage of a section that holds most of an answer, under its title path."""
-    whole = Document.make(document.uri, document.title, part.text)
-    pieces = [chunk.Passage(p.uri, " > ".join(part.path) or document.title, p.text) for p in chunk.passages(whole, CONTEXT_WORDS)]
-    found = chunk.find_passage(pieces, answer) or pieces[0]
-    return found.with_title()
-
-
-def _page(document: Document, part: Section) -> str:
-    """What a page is about: its outermost heading, else its title."""
-    return part.path[0] if part.path else document.title
-
-
-def _inside(text: str, document: Document) -> str:
-    """A heading or cell as it stands inside a sentence: its first letter is small unless it is a name.
-
-    A name has a capital second word, more capitals or digits in its first, or is written large elsewhere
-    in the middle of a sentence.
-    """
-    first, _, rest = text.partition(" ")
-    named = rest[:1].isupper() or not first[1:].islower() or re.search(rf"[a-z,;] {re.escape(first)}\b", document.text)
-    return text if named else first.lower() + text[len(first) :]
-
-
-def _article(term: str, meaning: str, document: Document) -> str:
-    """A term with the article that its own definition, else the document, puts before it."""
-    for text in (meaning, document.text):
-        found = re.search(rf"\b(an?|the) ({re.escape(term)})\b", text, re.IGNORECASE)
-        if found:
-            return f"{found[1].lower()} {found[2]}"
-    return _inside(term, document)
+    whole = Document.make(pair.document.uri, pair.document.title, pair.part.text)
+    title = " > ".join(pair.part.path) or pair.document.title
+    pieces = [chunk.Passage(p.uri, title, p.text) for p in chunk.passages(whole, CONTEXT_WORDS)]
+    return (chunk.find_passage(pieces, pair.answer) or pieces[0]).with_title()

@@ -49,45 +49,67 @@ def from_file(path: Path, documents: Sequence[Document], limit: int | None) -> l
     """Held-out questions of a JSONL, JSON or CSV file with the fields question and answer.
 
     Optional: answers (more accepted ones), context (the passage), or document (the end of a uri) with
-    evidence (a quotation), from which the passage is looked up. Raises UserError with the row's number.
+    evidence (a quotation), from which the passage is looked up. Raises UserError with the line's number
+    (in a JSON list, the row's).
     """
+    rows = list(_rows(path))
     found, lost = [], 0
-    for number, row in enumerate(_rows(path), 1):
-        for field in ("question", "answer"):
-            if not str(row.get(field) or "").strip():
-                raise UserError(f"{path}:{number}: a held-out question needs the field {field!r}")
-        context = row.get("context") or _look_up(row, documents)
-        lost += not context and bool(row.get("document"))
-        answers = row.get("answers") or []
-        more = [str(a) for a in (answers if isinstance(answers, list) else [answers])]
-        source = str(row.get("document") or "")
-        pair = (str(row["question"]).strip(), str(row["answer"]).strip())
-        found.append(Example.pair(*pair, context=context or "", answers=more, source=source, maker="held_out"))
+    for number, row in rows[:limit]:
+        example = _held_out(row, f"{path}:{number}", documents)
+        found.append(example)
+        lost += bool(row.get("document")) and not example.context
     if lost:
-        console.warn(f"{path.name}: no passage found for {lost} of {len(found)} questions; they are asked closed-book only")
-    return found[:limit]
+        asked = f"no passage found for {lost} of {len(found)} questions"
+        console.warn(f"{path.name}: {asked}; they are asked closed-book only")
+    if len(rows) > len(found):
+        console.warn(f"{path.name}: the first {len(found)} of {len(rows)} questions are used (prepare.held_out.limit)")
+    return found
 
 
-def _look_up(row: dict[str, Any], documents: Sequence[Document]) -> str:
-    """The passage that holds a row's evidence, else the answer, in the document that it names."""
-    name = str(row.get("document") or "")
-    pages = [d for d in documents if name and d.uri.rstrip("/").endswith(name.rstrip("/"))]
-    candidates = [passage for page in pages for passage in chunk.passages(page)]
-    found = chunk.find_passage(candidates, str(row.get("evidence") or row["answer"]))
-    return found.with_title() if found else ""
+def _held_out(row: Any, place: str, documents: Sequence[Document]) -> Example:
+    """One row as an example. Raises UserError that names the place."""
+    if not isinstance(row, dict):
+        raise UserError(f"{place}: an object with question and answer is expected, not {json.dumps(row)[:40]}")
+    for field in ("question", "answer"):
+        if not str(row.get(field) or "").strip():
+            raise UserError(f"{place}: a held-out question needs the field {field!r}")
+    answers = row.get("answers") or []
+    more = [str(a) for a in (answers if isinstance(answers, list) else [answers])]
+    page, passage = _look_up(row, documents)
+    return Example.pair(
+        str(row["question"]).strip(),
+        str(row["answer"]).strip(),
+        context=str(row.get("context") or passage),
+        answers=more,
+        source=page or str(row.get("document") or ""),
+        maker="held_out",
+    )
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
+def _look_up(row: dict[str, Any], documents: Sequence[Document]) -> tuple[str, str]:
+    """The uri of the document that a row names, and its passage that holds the evidence, else the answer."""
+    name = str(row.get("document") or "").rstrip("/")
+    for page in documents:
+        if name and page.uri.rstrip("/").endswith(name):
+            found = chunk.find_passage(chunk.passages(page), str(row.get("evidence") or row["answer"]))
+            if found:
+                return page.uri, found.with_title()
+    return "", ""
+
+
+def _rows(path: Path) -> Iterator[tuple[int, Any]]:
+    """Line number (in a JSON list, row number) and value of each row."""
     if path.suffix == ".csv":
         with path.open(encoding="utf-8-sig", newline="") as lines:
-            yield from csv.DictReader(lines)
+            reader = csv.DictReader(lines)
+            for row in reader:
+                yield reader.line_num, row
     elif path.suffix == ".json":
         rows = files.read_json(path)
         if not isinstance(rows, list):
             raise UserError(f"{path}: a list of questions is expected")
-        yield from rows
+        yield from enumerate(rows, 1)
     else:
-        for row in files.read_jsonl(path):
-            if not isinstance(row, dict):
-                raise UserError(f"{path}: each line is an object with question and answer, not {json.dumps(row)[:40]}")
-            yield row
+        values = list(files.read_jsonl(path))
+        text = path.read_text(encoding="utf-8").split("\n")
+        yield from zip((n for n, line in enumerate(text, 1) if line.strip()), values, strict=True)

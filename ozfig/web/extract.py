@@ -1,7 +1,7 @@
 """A page's HTML as title, Markdown and links.
 
-The main container is taken where it is known, else trafilatura looks for the text, else the whole body
-that is left without navigation. Shapes that rules read later:
+The main container is taken where it is known, else the whole body that is left without navigation; where
+that is mostly links, trafilatura looks for the text in it. Shapes that rules read later:
 
 - `<details><summary>Question</summary>...` becomes a heading one level below the last one, then the text;
 - `<dt>Term</dt><dd>meaning</dd>` becomes the line `**Term**` and below it, for each meaning, a line `: meaning`;
@@ -49,8 +49,10 @@ NOTICE = ", ".join(
     for word in ("cookie", "consent", "gdpr")
 )
 LONGEST_NOTICE = 1500
+MOSTLY_LINKS = 0.3
 BLOCKS = {"ul", "ol", "pre", "table", "dl", "blockquote", "details", "h1", "h2", "h3", "h4", "h5", "h6"}
 HEADINGS = "h1, h2, h3, h4, h5, h6"
+REFRESH = re.compile(r"url\s*=\s*['\"]?([^'\"]+)", re.IGNORECASE)
 LANGUAGE = re.compile(r"\b(?:language|highlight)-(?!plaintext|default|none|text)([\w+#-]+)")
 
 
@@ -80,7 +82,8 @@ def extract(html: str, url: str = "") -> Page:
     scripts = sum(1 for s in tree.css("script") if "json" not in _attribute(s, "type"))
     named = _text(tree.css_first("title")) or _attribute(tree.css_first("meta[property='og:title']"), "content")
 
-    _tidy(tree)
+    _drop_noise(tree)
+    _reshape(tree)
     heading, markdown = _main_text(tree)
     return Page(heading or _without_site(named) or url, markdown, links, canonical, scripts)
 
@@ -96,8 +99,8 @@ def _links(tree: LexborHTMLParser, base: str) -> list[str]:
     return list(dict.fromkeys(url for link in found if (url := clean(link, base))))
 
 
-def _tidy(tree: LexborHTMLParser) -> None:
-    """Take out what is no text of the page and turn shapes that Markdown lacks into ones that it has."""
+def _drop_noise(tree: LexborHTMLParser) -> None:
+    """Take out what is no text of the page."""
     for node in tree.css("h1 button, h2 button, h3 button, h4 button, h5 button, h6 button, summary button, dt button"):
         node.unwrap()
     for node in tree.css(f"{NOISE}, button"):
@@ -111,8 +114,10 @@ def _tidy(tree: LexborHTMLParser) -> None:
     for node in tree.css("aside"):
         if sum(len(_text(a)) for a in node.css("a")) > len(_text(node)) / 2:
             node.decompose()
-    for node in tree.css("a[href]"):
-        _write_out_address(node)
+
+
+def _reshape(tree: LexborHTMLParser) -> None:
+    """Turn what Markdown lacks, or what converters get wrong, into shapes that they know."""
     for node in tree.css("h1 br, h2 br, h3 br, h4 br, h5 br, h6 br, summary br, dt br"):
         node.replace_with(" ")
     for node in tree.css("li > p:only-child"):
@@ -140,9 +145,9 @@ def _write_out_address(node: LexborNode) -> None:
     kind, _, address = _attribute(node, "href").partition(":")
     address = address.split("?")[0]
     text = re.sub(r"\W", "", _text(node))
-    if kind in ("mailto", "tel") and address and text and re.sub(r"\W", "", address) not in text:
-        if kind == "mailto" or not any(c.isdigit() for c in text):
-            node.insert_after(f" ({address})")
+    is_shown = any(c.isdigit() for c in text) if kind == "tel" else re.sub(r"\W", "", address) in text
+    if kind in ("mailto", "tel") and address and text and not is_shown:
+        node.insert_after(f" ({address})")
     node.unwrap()
 
 
@@ -203,17 +208,17 @@ def _main_text(tree: LexborHTMLParser) -> tuple[str, str]:
     body = tree.body
     if body is None:
         return "", ""
-    for selector in CONTAINERS:
-        found = tree.css(selector)
-        if len(found) == 1 and len(_text(found[0])) >= LITTLE:
-            return _heading(found[0]), _markdown(found[0].html or "")
-    whole = _text(body)
-    if len(whole) < LITTLE:
-        return _heading(body), _markdown(body.html or "")
-    text = _trafilatura(tree.html or "")
-    if len(text) < max(LITTLE, len(whole) / 2):  # it drops landing pages, which are all short lines
-        text = _markdown(body.html or "")
-    return _heading(body), text
+    known = (tree.css(selector) for selector in CONTAINERS)
+    node = next((found[0] for found in known if len(found) == 1 and len(_text(found[0])) >= LITTLE), body)
+    heading, length = _text(node.css_first("h1")).replace("\u00b6", "").strip(), len(_text(node))
+    linked = sum(len(_text(a)) for a in node.css("a[href]"))
+    if node is body and length >= LITTLE and linked > MOSTLY_LINKS * length:
+        text = _trafilatura(tree.html or "")
+        if len(text) >= max(LITTLE, length / 4):  # it drops landing pages, which are all short lines
+            return heading, text
+    for link in tree.css("a[href]"):
+        _write_out_address(link)
+    return heading, _markdown(node.html or "")
 
 
 def _trafilatura(html: str) -> str:
@@ -222,7 +227,8 @@ def _trafilatura(html: str) -> str:
 
     options = {"include_comments": False, "include_tables": True, "include_links": False, "include_formatting": True}
     text = trafilatura.extract(html, output_format="markdown", favor_recall=True, deduplicate=False, **options)
-    return _polish(re.sub(r"\\([_*\[\]()#])", r"\1", text or ""))
+    text = re.sub(r"^([ \t]*-)[ \t]*\n\s*", r"\1 ", text or "", flags=re.MULTILINE)  # bullets apart from their text
+    return _polish(re.sub(r"\\([_*\[\]()#])", r"\1", text))
 
 
 def _markdown(html: str) -> str:
@@ -244,11 +250,6 @@ def _polish(text: str) -> str:
     text = re.sub(r"^(\*\*[^\n]+\*\*|: [^\n]+)\n\n(?=: )", r"\1\n", text, flags=re.MULTILINE)
     text = re.sub(r"^(\*\*[^\n]+\*\*|: [^\n]+)\n\n(?=: )", r"\1\n", text, flags=re.MULTILINE)
     return re.sub(r"\n{3,}", "\n\n", text).strip()
-
-
-def _heading(node: LexborNode) -> str:
-    """The first main heading inside a node."""
-    return _text(node.css_first("h1")).replace("\u00b6", "").strip()
 
 
 def _without_site(title: str) -> str:

@@ -219,8 +219,6 @@ class Fetcher:
 
     async def _numbers(self, host: str) -> list[str]:
         """The IP addresses of a host, looked up once. Raises UserError when one of them is private."""
-        if self._connect_to:
-            return [self._connect_to[0]]
         if host not in self._addresses:
             try:
                 found = await asyncio.get_running_loop().getaddrinfo(host, None, type=1)

@@ -1,0 +1,215 @@
+"""The parts of the page as plain values: each function is one panel, and the template only lays them out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ozfig.evaluate import charts, evidence
+from ozfig.evaluate import figures as f
+from ozfig.evaluate.evidence import Evidence
+from ozfig.evaluate.figures import Figures
+from ozfig.evaluate.results import CLOSED, GOLD, LOWER_IS_BETTER, NEUTRAL, STEPS, Table
+from ozfig.evaluate.statistics import mean_and_stderr
+from ozfig.types import Comparison, Example, Sample
+
+
+@dataclass(frozen=True)
+class Story:
+    """All that the page tells: the report, the questions with every reply, and the evidence."""
+
+    report: dict[str, Any]
+    items: list[Example]
+    samples: list[Sample]
+    evidence: Evidence
+    run: str
+
+
+def names(story: Story) -> dict[str, str]:
+    """What the points are called on the page: the quantised one by its type."""
+    quants = story.evidence.metric("export", "files") or {}
+    return {"base": "base", "tuned": "tuned", "quantised": next(iter(quants), "quantised")}
+
+
+def facts(story: Story, found: Figures, names: dict[str, str]) -> list[dict[str, str]]:
+    """The row of figures under the verdict."""
+    metric, condition, shown = found.primary, found.condition, []
+    if change := found.compare("base", "tuned", condition, metric):
+        value = found.mean(found.score("tuned", condition, metric))
+        shown.append(_fact(f"{f.label(metric)}, tuned", value, change, f.difference(change)))
+    if (change := found.compare("base", "tuned", condition, "perplexity")) and "perplexity" in found.metrics:
+        value = found.mean(found.score("tuned", condition, "perplexity"))
+        shown.append(_fact("Perplexity, tuned", value, change, f"{f.difference(change)} nats"))
+    if change := found.compare("tuned", "quantised", condition, metric):
+        shown.append(_fact(f"{names['quantised']} against tuned", f.difference(change), change))
+    if change := found.across(("tuned", CLOSED), ("tuned", GOLD), metric):
+        value = found.mean(found.score("tuned", GOLD, metric))
+        shown.append(_fact("Tuned, with the passage", value, change, f.difference(change)))
+    if story.evidence.train:
+        leaks = sum(evidence.is_leak(d.reason) for d in story.evidence.dropped)
+        kept = f"{len(story.evidence.train):,} pairs kept"
+        blank = {"change": "", "outcome": "", "word": "", "n": ""}
+        shown.append({"name": "Leaks taken out", "value": f"{leaks:,}", "interval": kept, **blank})
+    return shown
+
+
+def _fact(name: str, value: str, change: Comparison, shown: str = "") -> dict[str, str]:
+    """A figure with its paired difference."""
+    return {**_change(change), "name": name, "value": value, "change": shown, "n": f"n {change.n:,}"}
+
+
+def groups(found: Figures, names: dict[str, str], metrics: Sequence[str]) -> list[dict[str, Any]]:
+    """One group of charts for each condition; a metric has the same axis in all of them."""
+    groups = []
+    for condition in found.conditions:
+        shown = [_chart(found, names, metric, condition) for metric in metrics]
+        title = f.CONDITIONS.get(condition, condition)
+        n = max((s.n for m in metrics for p in found.points if (s := found.score(p, condition, m))), default=0)
+        groups.append({"title": title[0].upper() + title[1:], "n": n, "charts": shown})
+    return groups if metrics else []
+
+
+def _chart(found: Figures, names: dict[str, str], metric: str, condition: str) -> dict[str, Any]:
+    """The bars of one metric under one condition, and the paired differences below them."""
+    everywhere = [s for p in found.points for c in found.conditions if (s := found.score(p, c, metric))]
+    top = f.nice_top(max(s.mean + f.Z95 * s.stderr for s in everywhere))
+    top = min(top, 1.0) if metric in f.UP_TO_ONE else top
+    rows = []
+    for point in found.points:
+        if score := found.score(point, condition, metric):
+            low, high = score.mean - f.Z95 * score.stderr, score.mean + f.Z95 * score.stderr
+            rows.append(
+                {
+                    "name": names.get(point, point),
+                    "bar": charts.bar(score.mean, low, high, top, point),
+                    "mean": found.mean(score),
+                    "margin": found.margin(score),
+                }
+            )
+    changes = [
+        {"name": f"{names[b]} {f.MINUS} {names[a]}", **_change(change, " nats" if metric == "perplexity" else "")}
+        for a, b in (("base", "tuned"), ("tuned", "quantised"))
+        if (change := found.compare(a, b, condition, metric))
+    ]
+    lower = metric in LOWER_IS_BETTER
+    return {"label": f.label(metric), "lower": lower, "rows": rows, "changes": changes, "top": f"{top:,g}"}
+
+
+def _change(change: Comparison, unit: str = "") -> dict[str, str]:
+    return {
+        "text": f"{f.difference(change)}{unit}",
+        "interval": f.interval(change),
+        "outcome": f.outcome(change) or "noise",
+        "word": unclear(change),
+    }
+
+
+def unclear(change: Comparison) -> str:
+    """The word that stands beside a difference that shows nothing."""
+    return f.word(change) if f.word(change) in ("noise", "identical") and change.metric not in NEUTRAL else ""
+
+
+def heat(samples: Sequence[Sample], metric: str) -> dict[str, Any]:
+    """The 2 x 2 table over the questions that all four cells were asked; empty unless there are such."""
+    table = Table(samples)
+    cells = [(point, condition) for point in ("base", "tuned") for condition in (CLOSED, GOLD)]
+    items = table.shared(*cells)
+    if len(items) < 2:
+        return {}
+    found = {cell: mean_and_stderr(table.values(cell, metric, items)) for cell in cells}
+    digits = f.decimals(max(stderr for _, stderr in found.values()))
+    # small scores stay pale, so that noise does not look like a pattern
+    top = max(0.25, *(mean for mean, _ in found.values()))
+    shown = {cell: _heat_cell(mean, stderr, digits, top) for cell, (mean, stderr) in found.items()}
+    rows = [{"point": p, "cells": [shown[p, CLOSED], shown[p, GOLD]]} for p in ("base", "tuned")]
+    return {"rows": rows, "n": len(items)}
+
+
+def _heat_cell(mean: float, stderr: float, digits: int, top: float) -> dict[str, Any]:
+    return {
+        "mean": f.number(mean, digits),
+        "margin": f"± {f.number(f.Z95 * stderr, digits)}",
+        "shade": round(5 + 35 * max(mean, 0) / top),
+    }
+
+
+def files(story: Story, found: Figures, names: dict[str, str]) -> list[dict[str, Any]]:
+    """The exported files beside the tuned model: size, score, loss, and whether llama.cpp agrees."""
+    made = story.evidence.metric("export", "files") or {}
+    rows = []
+    if full := story.evidence.full_bytes:
+        rows.append({"name": "full precision", "size": f.size(full), "parity": "", **_measured(found, "tuned")})
+    for name, figures in made.items():
+        measured = _measured(found, "quantised" if name == names["quantised"] else "")
+        parity = _parity(figures.get("parity") or {})
+        rows.append({"name": name, "size": f.size(figures.get("bytes", 0)), "parity": parity, **measured})
+    return rows
+
+
+def _measured(found: Figures, point: str) -> dict[str, Any]:
+    """A point's score and loss where the verdict looks, with the difference from the tuned model."""
+    values: dict[str, Any] = {}
+    for column, metric in (("score", found.primary), ("loss", "answer_loss")):
+        score = found.score(point, found.condition, metric)
+        change = found.compare("tuned", point, found.condition, metric)
+        values[column] = found.mean(score)
+        values[f"{column}_change"] = _change(change) if change else None
+    return values
+
+
+def _parity(figures: dict[str, Any]) -> str:
+    """What the export's comparison with llama.cpp found, in a few words."""
+    if not figures:
+        return ""
+    agreement = f"{100 * figures.get('top1_agreement', 0):.0f} % of next tokens" if "top1_agreement" in figures else ""
+    same = f"{figures['token_ids_equal']} texts read alike" if "token_ids_equal" in figures else ""
+    return ", ".join(part for part in (same, agreement) if part)
+
+
+def training_curve(found: Evidence) -> dict[str, Any] | None:
+    """The training loss over tokens, drawn from the log."""
+    if len(found.log) < 2:
+        return None
+    losses, tokens = [row["loss"] for row in found.log], [row["tokens"] for row in found.log]
+    top = f.nice_top(max(losses))
+    smooth = charts.running_mean(losses, max(2, len(losses) // 8))
+    return {
+        "svg": charts.curve(tokens, losses, top),
+        "ticks": [f"{top * share:g}" for share in (1, 0.75, 0.5, 0.25, 0)],
+        "tokens": f"{tokens[-1]:,}",
+        "half": f"{tokens[-1] // 2:,}",
+        "steps": f"{found.log[-1]['step']:,}",
+        "first": f.number(losses[0]),
+        "last": f.number(smooth[-1]),
+    }
+
+
+def versions(story: Story) -> list[tuple[str, str]]:
+    """Versions and hashes, the report's own first, then the packages that made the models."""
+    own = story.report["versions"]
+    rows = [("ozfig", own["ozfig"]), ("ozfig's code", own["code"])]
+    rows += [(f"data, {name.replace('_', ' ')}", digest) for name, digest in own["data"].items()]
+    rows += [(f"model, {name}", digest) for name, digest in own["models"].items()]
+    manifests = list(story.evidence.manifests.values())
+    packages = manifests[-1].versions if manifests else {}
+    return rows + [(name, version) for name, version in sorted(packages.items()) if name != "ozfig"]
+
+
+def numbers(found: Figures) -> list[dict[str, Any]]:
+    """Every score with every paired difference: what the table behind the charts shows."""
+    rows = []
+    for condition in found.conditions:
+        for metric in found.metrics:
+            scores = {p: found.score(p, condition, metric) for p in found.points}
+            changes = [None if metric == "perplexity" else found.compare(a, b, condition, metric) for a, b in STEPS]
+            rows.append(
+                {
+                    "metric": f.label(metric),
+                    "condition": f.CONDITIONS.get(condition, condition),
+                    "n": max(s.n for s in scores.values() if s),
+                    "scores": [(found.mean(s), found.margin(s)) if s else ("", "") for s in scores.values()],
+                    "changes": [{**_change(c), "p": f.p_value(c.p)} if c else None for c in changes],
+                }
+            )
+    return rows

@@ -1,0 +1,100 @@
+import json
+import os
+import socket
+from pathlib import Path
+
+import httpx
+import pytest
+import torch
+
+from ozfig import prompts
+from ozfig.engines.base import Decoding
+from ozfig.engines.gguf import LlamaServer, trained_context
+from ozfig.errors import UserError
+
+ASK = [{"role": "user", "content": "What is the sea?"}]
+
+
+@pytest.fixture(scope="module")
+def server(files):
+    with LlamaServer(files["Q4_K_M"].path, context=256, slots=2, threads=1) as running:
+        yield running
+
+
+def test_the_dequantised_model_agrees_with_llama_cpp(server, quantised_engine):
+    for question in ("What is a boat?", "Why is the sea blue in summer?", "Count to three."):
+        ids = quantised_engine.prompt_ids(prompts.ask(question, "Be brief."))
+        with torch.inference_mode():
+            expected = torch.log_softmax(quantised_engine.model(torch.tensor([ids])).logits[0, -1], -1)
+        found = server.next_token(ids)
+        assert found[0][0] == int(expected.argmax())
+        for token, log_probability in found:
+            assert log_probability == pytest.approx(float(expected[token]), abs=0.15)
+
+
+def test_greedy_replies_start_alike(server, quantised_engine):
+    reply = server.post("/v1/chat/completions", messages=ASK, temperature=0, max_tokens=3)
+    ours = quantised_engine.generate([prompts.ask(ASK[0]["content"])], Decoding(max_tokens=3))
+    assert reply["choices"][0]["message"]["content"].strip() == ours[0]
+    assert reply["usage"]["prompt_tokens"] == len(quantised_engine.prompt_ids(prompts.ask(ASK[0]["content"])))
+
+
+def test_json_schema_stop_and_completions(server):
+    schema = {"type": "object", "properties": {"n": {"type": "integer", "maximum": 9}}, "required": ["n"]}
+    form = {"type": "json_schema", "json_schema": {"name": "n", "schema": {**schema, "additionalProperties": False}}}
+    reply = server.post("/v1/chat/completions", messages=ASK, max_tokens=60, temperature=0, response_format=form)
+    assert set(json.loads(reply["choices"][0]["message"]["content"])) == {"n"}
+
+    whole = server.post("/v1/completions", prompt="The sea is", max_tokens=12, temperature=0)["choices"][0]["text"]
+    word = whole.split()[3]
+    cut = server.post("/v1/completions", prompt="The sea is", max_tokens=12, temperature=0, stop=[word])
+    assert cut["choices"][0]["text"] == whole[: whole.find(word)]
+
+
+def test_streaming(server):
+    body = {"messages": ASK, "max_tokens": 4, "temperature": 0, "stream": True}
+    url = f"{server.base_url}/chat/completions"
+    with httpx.stream("POST", url, json=body, headers=server.headers, trust_env=False) as reply:
+        lines = [line for line in reply.iter_lines() if line]
+    assert lines[-1] == "data: [DONE]"
+    chunks = [json.loads(line.removeprefix("data: ")) for line in lines[:-1]]
+    words = "".join(c["choices"][0]["delta"].get("content") or "" for c in chunks if c["choices"])
+    whole = server.post("/v1/chat/completions", messages=ASK, max_tokens=4, temperature=0)
+    assert words == whole["choices"][0]["message"]["content"]
+
+
+def test_only_the_holder_of_the_key_is_answered(server):
+    reply = httpx.post(f"{server.base_url}/chat/completions", json={"messages": ASK}, trust_env=False)
+    assert reply.status_code == 401
+
+
+def test_it_stops_and_listens_on_loopback_only(files):
+    with LlamaServer(files["Q4_K_M"].path, slots=1, threads=1) as running:
+        address = httpx.URL(running.base_url)
+        assert address.host == "127.0.0.1"
+        socket.create_connection((address.host, address.port), timeout=5).close()
+    with pytest.raises(OSError):
+        socket.create_connection((address.host, address.port), timeout=5)
+
+
+def test_the_files_own_context_length_is_read(files, base):
+    config = json.loads((Path(base.path) / "config.json").read_text())
+    assert trained_context(Path(files["Q4_K_M"].path)) == config["max_position_embeddings"]
+
+
+@pytest.mark.parametrize("context", [0, 256])
+@pytest.mark.parametrize("damage", ["junk", "header", "half", "absent"])
+def test_a_broken_file_is_one_line(files, tmp_path, damage, context, capfd):
+    path = tmp_path / "broken.gguf"
+    whole = Path(files["Q4_K_M"].path).read_bytes()
+    if damage != "absent":
+        path.write_bytes({"junk": b"not a model", "header": whole[:2000], "half": whole[: len(whole) // 2]}[damage])
+    with pytest.raises(UserError) as caught, LlamaServer(path, context=context, slots=1):
+        pass
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert capfd.readouterr().err == ""
+
+
+def test_threads_default_to_the_machines(files):
+    assert LlamaServer(files["Q4_K_M"].path).threads == os.cpu_count()

@@ -1,0 +1,204 @@
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from ozfig import files
+from ozfig.evaluate import report, stage, verdict
+from ozfig.evaluate.answers import marked
+from ozfig.evaluate.charts import bar, curve
+from ozfig.evaluate.figures import decimals, nice_top, number, p_value, signed, size
+
+WIN = {"base": (0.1, 0.4), "tuned": (0.7, 0.9), "quantised": (0.7, 0.9)}
+
+
+@pytest.fixture
+def written(with_knowledge):
+    job, open_engine, _ = with_knowledge(**WIN)
+    stage.run(job, open_engine)
+    return job.folder, (job.folder / "report.html").read_text(encoding="utf-8")
+
+
+def made(change, metric="token_f1", loss=(0.0, -0.1, 0.1), passage=None, direct=None):
+    """A report.json with the given (difference, low, high) values."""
+    names = {"task": "held_out", "n": 96, "p": 0.01}
+    score = {"task": "held_out", "version": 1, "n": 96, "mean": 0.4, "stderr": 0.02}
+    scores = [
+        {**score, "model": m, "condition": c, "metric": metric}
+        for m in ("base", "tuned")
+        for c in (("closed_book", "gold_context") if passage else ("closed_book",))
+    ]
+
+    def row(a, b, condition, metric, values):
+        figures = dict(zip(("difference", "low", "high"), values, strict=True))
+        return {**names, "a": a, "b": b, "condition": condition, "metric": metric, **figures}
+
+    rows = [
+        row("base", "tuned", "closed_book", metric, change),
+        row("base", "tuned", "closed_book", "answer_loss", loss),
+    ]
+    if passage:
+        cells = ("tuned@closed_book", "tuned@gold_context", "closed_book->gold_context")
+        rows += [row(*cells, metric, passage), row("base", "tuned", "gold_context", metric, change)]
+    if direct:
+        rows.append(row("base@gold_context", "tuned@closed_book", "gold_context->closed_book", metric, direct))
+    return {"scores": scores, "comparisons": rows}
+
+
+UP, DOWN, NOISE = (0.3, 0.2, 0.4), (-0.3, -0.4, -0.2), (0.3, -0.01, 0.6)
+
+
+@pytest.mark.parametrize(
+    ("report_json", "words"),
+    [
+        (made(UP), "Tuning helped."),
+        (made(DOWN), "Tuning made it worse."),
+        (made(NOISE), "Tuning made no measurable difference."),
+        (made(NOISE, loss=DOWN), "Tuning made the right answers likelier, but not the replies better."),
+        (made(UP, passage=UP), "Tuning helped; the passage helps further."),
+        (made(UP, passage=UP, direct=DOWN), "Tuning helped; giving it the passage helps more."),
+        (made(DOWN, passage=DOWN), "Tuning made it worse; so does the passage."),
+        (made(NOISE, passage=NOISE), "Tuning made no measurable difference; nor does the passage."),
+        (made(UP, metric="answer_loss", loss=UP), "Tuning made it worse."),
+    ],
+)
+def test_the_verdict_follows_from_the_intervals(report_json, words):
+    assert verdict.headline(report_json) == words
+
+
+@pytest.mark.parametrize("tuning", verdict.TUNED)
+@pytest.mark.parametrize("passage", ["better", "worse", "noise"])
+def test_every_pair_of_outcomes_has_words(passage, tuning):
+    assert verdict.PASSAGE[passage, tuning]
+
+
+def test_a_loss_and_noise_are_said_as_plainly_as_a_win():
+    assert "**+0.30** (95 % interval +0.20 to +0.40)" in verdict.sentences(made(UP))[0]
+    assert "**−0.30** (95 % interval −0.40 to −0.20)" in verdict.sentences(made(DOWN))[0]
+    assert "which is noise" in verdict.sentences(made(NOISE))[0]
+
+
+@pytest.mark.parametrize(
+    ("tuning", "passage", "words"),
+    [
+        (UP, UP, "Use both"),
+        (NOISE, UP, "tuning is optional"),
+        (DOWN, UP, "the base model rather"),
+        (UP, NOISE, "Serve the tuned model; retrieval"),
+        (NOISE, NOISE, "Neither is ready"),
+        (DOWN, DOWN, "Neither is ready"),
+    ],
+)
+def test_the_recommendation(tuning, passage, words):
+    assert words in verdict.advice(made(tuning, passage=passage))[-1]
+
+
+class Page(HTMLParser):
+    """Counts what a browser would fetch and checks that tags close in order."""
+
+    VOID = ("meta", "link", "br", "input", "rect", "line", "path", "img")
+
+    def __init__(self, text):
+        super().__init__()
+        self.fetched, self.open, self.tags = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.fetched += [value for key, value in attrs if key in ("src", "href", "data", "action")]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+
+def test_the_page_is_one_whole_file_that_fetches_nothing(written):
+    page = Page(written[1])
+    assert page.open == []
+    assert page.fetched == []
+    assert "link" not in page.tags
+    assert "@import" not in written[1]
+    assert "url(" not in written[1]
+
+
+def test_text_of_models_and_data_cannot_become_markup(written):
+    assert "&lt;b&gt;boat" in written[1] or "&lt;<mark>b" in written[1]
+    assert "<b>boat" not in written[1]
+    assert "What does &lt;i&gt;berth&lt;/i&gt; number 1 cost?" in written[1]
+    assert "Because of the &lt;tide&gt;." in written[1]
+
+
+def test_the_page_says_what_it_has_to_in_this_order(written):
+    folder, html = written
+    verdict_now = files.read_json(folder / "report.json")["verdict"]
+    asked = [
+        f"<h1>{verdict_now}</h1>",
+        "Did tuning help?",
+        "Are the right answers likelier?",
+        "Would the text have helped more?",
+        "What does smaller cost?",
+        "How did it learn?",
+        "Side by side",
+        "Can I believe it?",
+        "ozfig run runs/harbour/recipe.yaml",
+    ]
+    places = [html.index(text) for text in asked]
+    assert places == sorted(places)
+    assert html.count('class="item"') == 24
+    assert "over the 20 questions that have a passage" in html
+
+
+def test_answers_stand_by_the_largest_difference(written):
+    moves = re.findall(r'class="num move \w+"[^>]*>([\d.]+) → ([\d.]+)<', written[1])
+    gaps = [abs(float(b) - float(a)) for a, b in moves]
+    assert len(gaps) == 24
+    assert gaps == sorted(gaps, reverse=True)
+
+
+def test_the_text_version_and_the_table_for_the_terminal(written):
+    folder, _ = written
+    text = (folder / "report.md").read_text(encoding="utf-8")
+    title, columns, rows = report.summary_table(folder / "report.json")
+    assert text.startswith(f"# {title}\n")
+    assert "1 × Leak: same words" in text
+    assert {len(row) for row in rows} == {len(columns)}
+    assert [row[0] for row in rows][:3] == [
+        "Exact match, closed book",
+        "Token F1, closed book",
+        "Perplexity, closed book",
+    ]
+    assert rows[0][-1] == "0.00 [0.00, 0.00] identical"
+
+
+def test_a_run_of_one_model_has_a_report_too(with_knowledge):
+    job, open_engine, _ = with_knowledge(base=(0.5, 0.5))
+    for path in job.inputs.values():
+        if path.name != "held_out.jsonl":
+            path.unlink()
+    stage.run(job, open_engine)
+    html = (job.folder / "report.html").read_text(encoding="utf-8")
+    assert "without base and tuned there is no comparison" in html
+    assert Page(html).open == []
+
+
+def test_figures_for_people():
+    assert [number(x) for x in (-0.004, 0.126, 12.345, 1234.5)] == ["0.00", "0.13", "12.3", "1,234"]
+    assert [signed(x) for x in (0.2, -0.2, 0.001)] == ["+0.20", "−0.20", "0.00"]
+    assert [decimals(x) for x in (0, 0.5, 0.02, 0.004, 0.00001)] == [2, 2, 2, 3, 4]
+    assert [nice_top(x) for x in (0.43, 0.9, 1.0, 650, 0)] == pytest.approx([0.5, 1.0, 1.0, 800, 1.0])
+    assert [size(x) for x in (12, 9_296_544, 274_000_000)] == ["12 B", "9.3 MB", "274 MB"]
+    assert [p_value(x) for x in (0.0002, 0.034, 0.87)] == ["< 0.001", "0.034", "0.87"]
+
+
+def test_charts_keep_to_their_axes():
+    assert 'width="40.00%"' in bar(0.2, -0.1, 0.9, 0.5, "tuned")
+    assert 'x1="0.00%" x2="100.00%"' in bar(0.2, -0.1, 0.9, 0.5, "tuned")
+    heights = re.findall(r"M(.+?)\"", curve(range(5000), [4.0] * 5000, 4.0))
+    assert all(point.endswith(" 0.0") for point in heights[-1].split("L"))
+    assert len(heights[-1].split("L")) <= 240
+
+
+def test_words_of_the_reference_are_marked():
+    assert marked("Four <days>, the end", ["four days"]) == "<mark>Four</mark> &lt;<mark>days</mark>&gt;, the end"

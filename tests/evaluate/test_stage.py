@@ -1,0 +1,125 @@
+from dataclasses import replace
+
+import pytest
+
+from ozfig import files
+from ozfig.engines.resolve import resolve
+from ozfig.errors import UserError
+from ozfig.evaluate import harness, stage
+from ozfig.evaluate.statistics import mean_and_stderr
+from ozfig.types import Comparison, Example, Sample, Score
+
+KNOWLEDGE = {"base": (0.1, 0.4), "tuned": (0.6, 0.8), "quantised": (0.6, 0.8)}
+
+
+@pytest.fixture
+def done(with_knowledge):
+    job, open_engine, opened = with_knowledge(**KNOWLEDGE)
+    return job, stage.run(job, open_engine), opened
+
+
+def read(job):
+    report = files.read_json(job.folder / "report.json")
+    return report, {(c["a"], c["b"], c["condition"], c["metric"]): c for c in report["comparisons"]}
+
+
+def test_the_contract_of_the_report(done):
+    job, outcome, opened = done
+    report, _ = read(job)
+    assert outcome.outputs == ["samples.jsonl", "report.json"]
+    assert opened == ["base", "tuned", "quantised"]
+    assert set(report["versions"]) == {"ozfig", "code", "data", "models"}
+    assert report["versions"]["models"]["tuned"] == "tuned"
+    assert report["versions"]["data"]["held_out"] == files.sha256_path(job.inputs["held_out"])
+    assert all(Score.from_row(row).task == "held_out" for row in report["scores"])
+    assert all(Comparison.from_row(row).low <= row["difference"] <= row["high"] for row in report["comparisons"])
+
+
+def test_scores_are_the_means_of_the_samples(done):
+    job, _, _ = done
+    report, compared = read(job)
+    samples = [Sample.from_row(row) for row in files.read_jsonl(job.folder / "samples.jsonl")]
+    values = [s.scores["token_f1"] for s in samples if (s.model, s.condition) == ("tuned", "closed_book")]
+    row = next(
+        r for r in report["scores"] if (r["model"], r["condition"], r["metric"]) == ("tuned", "closed_book", "token_f1")
+    )
+    assert (row["mean"], row["stderr"]) == pytest.approx(mean_and_stderr(values), abs=1e-6)
+    before = [s.scores["token_f1"] for s in samples if (s.model, s.condition) == ("base", "closed_book")]
+    change = compared["base", "tuned", "closed_book", "token_f1"]
+    assert change["difference"] == pytest.approx((sum(values) - sum(before)) / 24, abs=1e-6)
+    assert change["low"] > 0
+
+
+def test_questions_without_a_passage_are_left_out_for_all_models(done):
+    job, _, _ = done
+    report, compared = read(job)
+    assert {r["n"] for r in report["scores"] if r["condition"] == "closed_book"} == {24}
+    assert {r["n"] for r in report["scores"] if r["condition"] == "gold_context"} == {20}
+    assert compared["tuned@closed_book", "tuned@gold_context", "closed_book->gold_context", "token_f1"]["n"] == 20
+    assert ("base@gold_context", "tuned@closed_book", "gold_context->closed_book", "answer_loss") in compared
+
+
+def test_what_a_killed_run_finished_is_not_asked_again(with_knowledge):
+    job, open_engine, opened = with_knowledge(**KNOWLEDGE)
+
+    def fails_at_the_third(ref):
+        if ref.name == "quantised":
+            raise KeyboardInterrupt
+        return open_engine(ref)
+
+    with pytest.raises(KeyboardInterrupt):
+        stage.run(job, fails_at_the_third)
+    assert opened == ["base", "tuned"]
+    (job.folder / "parts" / "tuned.x.jsonl.1.part").write_text("half a part")
+    stage.run(job, open_engine)
+    assert opened == ["base", "tuned", "quantised"]
+    first = [(job.folder / name).read_bytes() for name in ("samples.jsonl", "report.json")]
+    for path in (job.folder / "parts").glob("base.*"):
+        path.unlink()
+    stage.run(job, open_engine)
+    assert opened[3:] == ["base"]
+    assert [(job.folder / name).read_bytes() for name in ("samples.jsonl", "report.json")] == first
+
+
+def test_other_weights_or_questions_are_other_parts(with_knowledge):
+    job, _, _ = with_knowledge(**KNOWLEDGE)
+    items = [Example.from_row(row) for row in files.read_jsonl(job.inputs["held_out"])]
+
+    def names(items=items, models=job.models, system="s"):
+        return {part.path.name for part in harness.parts(items, models, job.section, system, job.folder)}
+
+    retrained = {**job.models, "tuned": replace(job.models["tuned"], sha256="other")}
+    assert len(names()) == 6
+    assert len(names() & names(models=retrained)) == 4
+    assert not names() & names(items=items[2:])
+    assert not names() & names(system="t")
+
+
+def test_the_prompt_is_the_one_of_training(done):
+    job, _, _ = done
+    rows = [row for row in files.read_jsonl(job.folder / "samples.jsonl") if row["condition"] == "gold_context"]
+    system, user = rows[0]["prompt"]
+    assert system == {"role": "system", "content": "Be brief."}
+    assert user["content"].startswith("The berth number")
+    assert user["content"].endswith("cost?")
+
+
+def test_limit_takes_the_same_questions_whatever_their_order(job):
+    items = [Example.from_row(row) for row in files.read_jsonl(job.inputs["held_out"])]
+    chosen = harness.select(items, 5)
+    assert len(chosen) == 5
+    assert {e.id for e in harness.select(items[::-1], 5)} == {e.id for e in chosen}
+    with pytest.raises(UserError, match="too few"):
+        harness.select(items[:1], None)
+
+
+def test_an_embedded_model_is_measured_for_real(job):
+    pytest.importorskip("transformers")
+    section = job.section.model_copy(update={"limit": 3, "max_tokens": 4, "metrics": ["token_f1", "perplexity"]})
+    job.folder.mkdir(parents=True, exist_ok=True)
+    stage.run(replace(job, section=section, models={"base": resolve("pebble")}))
+    rows = list(files.read_jsonl(job.folder / "samples.jsonl"))
+    assert len(rows) >= 3
+    assert all(row["nats"] > row["tokens"] * 0.1 for row in rows)
+    report = files.read_json(job.folder / "report.json")
+    assert {r["metric"] for r in report["scores"]} == {"token_f1", "answer_loss", "perplexity"}

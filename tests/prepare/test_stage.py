@@ -1,0 +1,119 @@
+"""The stage as the pipeline calls it."""
+
+import csv
+import json
+
+import pytest
+
+from ozfig import files
+from ozfig.errors import UserError
+from ozfig.prepare import stage
+from ozfig.recipe import Prepare
+from ozfig.types import Document, Dropped, Example, Job
+
+NAMES = ["train.jsonl", "held_out.jsonl", "dropped.jsonl"]
+
+
+def job(folder, documents=(), examples=(), **section):
+    folder.mkdir(exist_ok=True)
+    inputs = {}
+    for name, rows in (("documents", documents), ("examples", examples)):
+        inputs[name] = folder / f"in_{name}.jsonl"
+        files.write_jsonl(inputs[name], (row.to_row() for row in rows))
+    if path := section.get("held_out", {}).get("path"):
+        inputs["held_out"] = path
+        section["held_out"]["path"] = str(path)
+    return Job("yard", Prepare(**section), 7, "", folder, inputs, {})
+
+
+def rows(folder, name, kind=Example):
+    return [kind.from_row(row) for row in files.read_jsonl(folder / f"{name}.jsonl")]
+
+
+def test_documents_and_data_sets_together(tmp_path, documents):
+    given = [Example.pair(f"Is berth number {n} free?", f"Berth {n} is.", maker="dataset") for n in range(20)]
+    outcome = stage.run(job(tmp_path, documents, [*given, given[0]]))
+    train, held = rows(tmp_path, "train"), rows(tmp_path, "held_out")
+    dropped = rows(tmp_path, "dropped", Dropped)
+    assert outcome.outputs == NAMES
+    figures = outcome.metrics
+    assert figures["pairs"]["dataset"] == 21
+    assert {"faq", "heading", "definition", "table"} < set(figures["pairs"])
+    assert sum(figures["pairs"].values()) == len(train) + len(held) + len(dropped)
+    assert (figures["train"], figures["held_out"]) == (len(train), len(held))
+    assert sum(figures["dropped"].values()) == len(dropped) == sum(bool(d.neighbour) for d in dropped)
+    assert [e.id for e in train] == sorted(e.id for e in train)
+    assert not {e.question for e in train} & {e.question for e in held}
+
+
+def test_the_same_bytes_from_any_order_and_after_an_interruption(tmp_path, documents):
+    examples = [Example.pair(f"Is berth number {n} free?", f"Berth {n} is.") for n in range(20)]
+    first = tmp_path / "first"
+    stage.run(job(first, documents, examples))
+    second = tmp_path / "second"
+    work = job(second, documents[::-1], examples[::-1])
+    (second / "train.jsonl").write_text('{"half a ro')
+    stage.run(work)
+    assert [(first / n).read_bytes() for n in NAMES] == [(second / n).read_bytes() for n in NAMES]
+
+
+def test_a_held_out_file_takes_its_questions_out_of_training(tmp_path, documents):
+    path = tmp_path / "questions.jsonl"
+    row = {
+        "question": "Is power there ashore?",
+        "answer": "Yes.",
+        "document": "winter.html",
+        "evidence": "at every place",
+    }
+    path.write_text(json.dumps(row))
+    outcome = stage.run(job(tmp_path / "run", documents, held_out={"path": path}))
+    assert outcome.metrics["held_out_without_context"] == 0
+    assert "at **every** place" in rows(tmp_path / "run", "held_out")[0].context
+    leaked = [d for d in rows(tmp_path / "run", "dropped", Dropped) if d.reason.startswith("leak")]
+    assert [(d.example.question, d.neighbour) for d in leaked] == [
+        ("Winter storage: is there power ashore?", "Is power there ashore?")
+    ]
+    assert outcome.metrics["dropped"]["leak: reworded"] == 1
+
+
+def test_whole_documents_are_held_out(tmp_path):
+    examples = [
+        Example.pair(
+            f"What colour has {thing} number {n}?", "Red.", context=f"{thing} number {n} is red.", source=thing
+        )
+        for thing in ("Apple", "Brick", "Coat", "Drum", "Engine")
+        for n in range(5)
+    ]
+    copied = Example.pair("And whose is it?", "Mine.", context=examples[0].context, source="Elsewhere")
+    stage.run(
+        job(tmp_path, (), [*examples, copied], pairs={"kind": "none"}, held_out={"unit": "document", "share": 0.2})
+    )
+    train, held = rows(tmp_path, "train"), rows(tmp_path, "held_out")
+    assert held
+    assert not {e.source for e in train} & {e.source for e in held}
+    assert not {e.context for e in train} & {e.context for e in held}
+
+
+def test_nothing_found_says_what_to_change(tmp_path):
+    bare = [Document.make("a", "Nothing", "short")]
+    with pytest.raises(UserError, match=r"no pairs found in 1 documents.*data set"):
+        stage.run(job(tmp_path, bare))
+
+
+def test_both_sides_need_rows(tmp_path):
+    with pytest.raises(UserError, match="1 pairs to train on and 0 held-out"):
+        stage.run(job(tmp_path, (), [Example.pair("Why?", "So it is.")]))
+
+
+def test_a_company_s_own_pairs(tmp_path, data):
+    """Real question-answer pairs, cleaned by hand before: duplicates remain and are taken out once."""
+    path = data / "cazton" / "complete_data.csv"
+    if not path.exists():
+        pytest.skip(f"real data not found: {path}")
+    with path.open(encoding="utf-8", newline="") as lines:
+        examples = [Example.pair(r["questions"].strip(), r["answers"].strip()) for r in csv.DictReader(lines)]
+    outcome = stage.run(job(tmp_path, (), examples, pairs={"kind": "none"}, held_out={"limit": 100}))
+    assert outcome.metrics["held_out"] == 100
+    assert outcome.metrics["train"] > 900
+    again = stage.clean(rows(tmp_path, "train"), Prepare())
+    assert again[1] == []
