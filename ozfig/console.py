@@ -54,7 +54,7 @@ def bar(name: str, total: float | None = None, unit: str = "rows") -> Iterator[B
         TimeRemainingColumn(),
         TextColumn("{task.fields[notes]}", style="dim"),
     )
-    with Progress(*columns, console=screen, transient=True) as progress:
+    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as progress:
         yield Bar(progress, progress.add_task(name, total=total, unit=unit, notes=""))
 
 

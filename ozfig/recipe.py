@@ -256,7 +256,7 @@ class Serve(Section):
     parallel: int = Field(4, ge=1)
     """Requests answered side by side; memory for each one's context is set aside at the start."""
     threads: int = Field(0, ge=0)
-    """Threads that compute; 0 takes every core. Fewer are faster on a machine that is busy otherwise."""
+    """Threads that compute; 0 takes as many as the model has work for. Fewer are faster on a machine that is busy otherwise."""
 
 
 class Recipe(Section):
@@ -434,7 +434,7 @@ def override(values: dict[str, Any], settings: list[str]) -> dict[str, Any]:
                 raise UserError(f"--set {setting}: {part} is a value, not a section")
         if isinstance(level, list):
             raise UserError(f"--set {setting}: {last} cannot replace an item of a list; name a key in it")
-        level[last] = yaml.safe_load(text)
+        level[last] = yaml.safe_load(text) if text else ""
     return values
 
 

@@ -17,27 +17,18 @@ from ozfig.errors import UserError
 
 QUIET = -1
 PROMPT_CACHE_MB = 512
-
-
-def library() -> Any:
-    """The module xllamacpp, with threads that sleep while they wait for each other.
-
-    OpenMP's default is to spin, and spinning threads stand still as soon as another program wants their core:
-    a reply took 27 s on a busy machine instead of 0.7 s. The setting is read once, when the library is loaded.
-    """
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    import xllamacpp
-
-    return xllamacpp
+MB_PER_THREAD = 16  # of weights; with less to do, threads wait for each other longer than they compute
 
 
 class LlamaServer:
     """A GGUF file being served on a free loopback port while the `with` block runs."""
 
     def __init__(self, path: str | Path, context: int = 0, slots: int = 4, threads: int = 0) -> None:
-        """`context` is the tokens of one conversation (0: the model's own), `slots` how many run side by side."""
-        self.path, self.context, self.slots = Path(path), context, slots
-        self.threads = threads or os.cpu_count() or 1
+        """`context` is the tokens of one conversation (0: the model's own), `slots` how many run side by side.
+
+        `threads` compute; 0 takes as many as there are cores and the model has work for.
+        """
+        self.path, self.context, self.slots, self.threads = Path(path), context, slots, threads
         self.base_url = ""
         # llama.cpp lets pages of every site read its replies, so only who holds this key is answered
         self.headers = {"Authorization": f"Bearer {secrets.token_urlsafe(24)}"}
@@ -45,7 +36,10 @@ class LlamaServer:
 
     def __enter__(self) -> Self:
         """Start the server and wait until the model is loaded. Raises UserError for a file that llama.cpp refuses."""
-        xllamacpp = library()
+        import xllamacpp
+
+        if not self.path.is_file():
+            raise UserError(f"{self.path}: no such file")
         context = self.context or trained_context(self.path)
         params = xllamacpp.CommonParams()
         params.model.path = str(self.path)
@@ -54,8 +48,8 @@ class LlamaServer:
         params.n_parallel = self.slots
         params.cache_ram_mib = PROMPT_CACHE_MB
         for pool in (params.cpuparams, params.cpuparams_batch):
-            pool.n_threads = self.threads
-            pool.poll = 0  # the same as in `library`, where ggml runs its own threads
+            pool.n_threads = self.threads or threads_for(self.path)
+            pool.poll = 0  # threads that spin while they wait stand still when another program wants their core
         params.api_keys = [self.headers["Authorization"].removeprefix("Bearer ")]
         params.use_jinja = True
         params.ui = False
@@ -65,6 +59,8 @@ class LlamaServer:
         except RuntimeError as error:
             raise UserError(f"{self.path}: llama.cpp cannot load it: {error}") from None
         self.base_url = f"{self._server.listening_address}/v1"
+        # a server that is stopped before its queue runs never ends; this question is answered by the queue
+        self._request("GET", "/slots")
         return self
 
     def __exit__(
@@ -75,11 +71,14 @@ class LlamaServer:
 
     def post(self, path: str, **body: Any) -> dict[str, Any]:
         """One request to llama.cpp's own paths, such as /tokenize."""
-        url = self.base_url.removesuffix("/v1") + path
-        reply = httpx.post(url, json=body, headers=self.headers, timeout=600, trust_env=False)
-        reply.raise_for_status()
-        result: dict[str, Any] = reply.json()
+        result: dict[str, Any] = self._request("POST", path, json=body)
         return result
+
+    def _request(self, method: str, path: str, **how: Any) -> Any:
+        url = self.base_url.removesuffix("/v1") + path
+        reply = httpx.request(method, url, headers=self.headers, timeout=600, trust_env=False, **how)
+        reply.raise_for_status()
+        return reply.json()
 
     def tokenize(self, text: str, special: bool = True) -> list[int]:
         """Token ids of a text without added markers; `special` reads markers in it as tokens."""
@@ -91,14 +90,17 @@ class LlamaServer:
         return [(row["id"], row["logprob"]) for row in reply["completion_probabilities"][0]["top_logprobs"]]
 
 
+def threads_for(path: Path) -> int:
+    """How many threads a file's weights keep busy on this machine."""
+    return max(1, min(os.cpu_count() or 1, path.stat().st_size // (MB_PER_THREAD * 2**20)))
+
+
 def trained_context(path: Path) -> int:
-    """The context length that a GGUF file declares. Raises UserError for a file that is missing or broken."""
+    """The context length that a GGUF file declares, in tokens. Raises UserError for a file that is broken."""
     import gguf
 
     try:
         fields = gguf.GGUFReader(path).fields
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
     except (ValueError, IndexError, KeyError) as error:
         raise UserError(f"{path}: not a whole GGUF file: {error}") from None
     lengths = [int(field.parts[-1][0]) for name, field in fields.items() if name.endswith(".context_length")]

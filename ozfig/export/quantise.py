@@ -19,8 +19,6 @@ import numpy as np
 from gguf import GGML_QUANT_SIZES
 from gguf import GGMLQuantizationType as Kind
 
-from ozfig.engines.gguf import library as llama_cpp
-
 FALLBACK = {Kind.Q4_K: Kind.Q5_0, Kind.Q5_K: Kind.Q5_1, Kind.Q6_K: Kind.Q8_0}
 # small matrices that decide much: norms, an expert's router, learned positions
 KEPT = re.compile(r"norm|ffn_gate_inp|position_embd|token_types")
@@ -90,7 +88,9 @@ def _chunk(source: np.ndarray, target: np.ndarray, kind: Kind) -> None:
 @cache
 def _ggml() -> ctypes.CDLL:
     """ggml's C functions out of xllamacpp's shared object."""
-    native = ctypes.CDLL(llama_cpp().xllamacpp.__file__)
+    import xllamacpp.xllamacpp as shared
+
+    native = ctypes.CDLL(shared.__file__)
     native.ggml_quantize_chunk.restype = ctypes.c_size_t
     native.ggml_quantize_chunk.argtypes = [
         ctypes.c_int,

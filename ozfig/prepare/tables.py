@@ -22,7 +22,8 @@ QUANTITY = re.compile(
 DETERMINED = re.compile(r"^(?:the|an?|any|each|every|all|one|two|three|my|your|our|no|other|extra|\w+ing)\b", re.I)
 # headers that are no noun and cannot stand before "of"
 NO_NOUN = re.compile(
-    r"^(?:who|whom|what|how|where|when|why|which|for|at|by|in|on|from|to|until|since|ask|apply|open|closed|includes?|sleeps|needs?|takes|covers|valid|available"
+    r"^(?:who|whom|what|how|where|when|why|which|for|at|by|in|on|from|to|until|since"
+    r"|ask|apply|open|closed|includes?|sleeps|needs?|takes|covers|valid|available"
     r"|summer|winter|spring|autumn|weekdays?|weekends?|yes|no|\d)\b|\b(?:since|by|for|at|to|until|from)$",
     re.IGNORECASE,
 )

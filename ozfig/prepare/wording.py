@@ -66,8 +66,7 @@ def inside(text: str, document: Document) -> str:
     if first in {"The", "A", "An"}:
         return first.lower() + text[len(first) :]
     named = rest[:1].isupper() or not first[1:].islower() or CALENDAR.fullmatch(first.strip(","))
-    start = " ".join(text.split()[:2])
-    if named or re.search(rf"[a-z,;] {re.escape(start)}", document.text):
+    if named or re.search(rf"\b[a-z]+[,;]? {re.escape(first)}\b", document.text):
         return text
     return first.lower() + text[len(first) :]
 
@@ -77,8 +76,10 @@ def with_article(term: str, document: Document, first: str = "") -> str:
     bare = inside(term, document)
     if bare != term and re.match(r"(?:the|an?) ", bare):
         return bare
-    if bare == term and len(re.findall(rf"\b[Tt]he {re.escape(term)}\b", document.text)) * 2 < document.text.count(
-        term
+    if (
+        bare == term
+        and term[:1].isupper()
+        and len(re.findall(rf"\b[Tt]he {re.escape(term)}\b", document.text)) * 2 < document.text.count(term)
     ):
         return term  # a name that mostly stands without one
     for text in (first, document.text):

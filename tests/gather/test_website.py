@@ -124,7 +124,7 @@ def website_manners(**options):
 
 def test_an_unreachable_start_is_an_outside_error(monkeypatch):
     monkeypatch.setattr(website, "Manners", lambda **options: website_manners(**options))
-    with pytest.raises(OutsideError, match="no answer.*check the address"):
+    with pytest.raises(OutsideError, match=r"no answer.*check the address"):
         crawl("http://yard.example/", connect_to="127.0.0.1:9")
 
 
