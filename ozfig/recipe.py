@@ -198,6 +198,8 @@ class Tune(Section):
     """LoRA: dropout on the adapter's input."""
     context: Literal["none", "always", "mixed"] = "mixed"
     """Whether a row shows the passage: mixed trains each pair without it and, where there is one, with it."""
+    passage_share: float = Field(1.0, ge=0, le=1)
+    """mixed: share of the pairs that are also trained with their passage; passages cost most of the time."""
     epochs: float = Field(3, gt=0)
     """Passes over the data."""
     learning_rate: float = Field(2e-4, gt=0)

@@ -17,6 +17,7 @@ from ozfig.errors import UserError
 
 QUIET = -1
 PROMPT_CACHE_MB = 512
+STOP_SECONDS = 2  # an open stream notices only at its next sign of life that the server has stopped
 MB_PER_THREAD = 16  # of weights; with less to do, threads wait for each other longer than they compute
 
 
@@ -53,6 +54,7 @@ class LlamaServer:
         params.api_keys = [self.headers["Authorization"].removeprefix("Bearer ")]
         params.use_jinja = True
         params.ui = False
+        params.sse_ping_interval = STOP_SECONDS
         params.verbosity = QUIET
         try:
             self._server = xllamacpp.Server(params)

@@ -146,10 +146,11 @@ def _fitted(tokenizer: Any, example: Example, system: str, with_context: bool, l
         shorter = _shortened(example, size)
 
 
-def _forms(example: Example, context: str) -> list[bool]:
+def _forms(example: Example, section: Tune) -> list[bool]:
     """In which forms an example is shown: without its passage (False), with it (True), or both."""
     has = bool(example.context)
-    return {"none": [False], "always": [has], "mixed": [False, True] if has else [False]}[context]
+    both = has and int(example.id[:8], 16) < section.passage_share * 16**8  # the id is a hash: the same ones every time
+    return {"none": [False], "always": [has], "mixed": [False, True] if both else [False]}[section.context]
 
 
 def encode_all(
@@ -166,7 +167,7 @@ def encode_all(
     cut = dropped_long = without_loss = 0
     with console.bar("tokens", total=len(examples), unit="examples") as bar:
         for example in examples:
-            for with_context in _forms(example, section.context):
+            for with_context in _forms(example, section):
                 found, was_cut = _fitted(tokenizer, example, system, with_context, limit)
                 fitting = [row for row in found if len(row.ids) <= limit]
                 rows += fitting

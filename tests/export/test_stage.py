@@ -33,7 +33,7 @@ def test_the_figures_add_up(exported):
         assert parity["token_ids_equal"] == parity["token_ids_compared"] >= 40
         assert parity["template_equal"] is True
         assert parity["top1_agreement"] >= 0.75
-    assert full["parity"]["largest_gap"] < 0.05
+    assert full["parity"]["largest_gap"] < 0.1
 
 
 def test_a_second_export_has_the_same_bytes_even_after_a_kill(exported, adapter, tmp_path):
