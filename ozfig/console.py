@@ -75,9 +75,9 @@ def fail(text: str) -> None:
 
 def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
     """Print a small table; all columns but the first are right-aligned figures."""
-    grid = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2))
+    grid = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 1))
     for i, column in enumerate(columns):
-        grid.add_column(column, justify="left" if i == 0 else "right", header_style="dim")
+        grid.add_column(column, justify="left" if i == 0 else "right", header_style="dim", no_wrap=True)
     for row in rows:
         grid.add_row(*row)
     screen.print(grid)

@@ -258,7 +258,7 @@ class Serve(Section):
     parallel: int = Field(4, ge=1)
     """Requests answered side by side; memory for each one's context is set aside at the start."""
     threads: int = Field(0, ge=0)
-    """Threads that compute; 0 takes as many as the model has work for. Fewer are faster on a machine that is busy otherwise."""
+    """Threads that compute; 0 takes as many as the model has work for. Fewer are faster on a busy machine."""
 
 
 class Recipe(Section):

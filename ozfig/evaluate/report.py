@@ -107,6 +107,9 @@ def _cell(change: Comparison | None) -> str:
 
 
 def summary_table(path: Path) -> tuple[str, list[str], list[list[str]]]:
-    """Title, columns and rows for the terminal, from a report.json."""
+    """Title, columns and rows for the terminal, from a report.json: as much of the summary as 80 columns hold."""
     report = files.read_json(path)
-    return report["verdict"], COLUMNS, summary(report)
+    rows = [row for row in summary(report) if row[0].startswith(("Token F1", "Perplexity"))] or summary(report)
+    n = max(score["n"] for score in report["scores"])
+    narrow = [[row[0], *row[2:6]] for row in rows]
+    return f"{report['verdict']}  ({n:,} held-out questions)", ["", *COLUMNS[2:6]], narrow

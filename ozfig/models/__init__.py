@@ -1,0 +1,1 @@
+"""Models that are shipped with the package: one folder each."""

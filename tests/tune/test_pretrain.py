@@ -21,8 +21,8 @@ def section(tmp_path_factory) -> Pretrain:
     path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
     return Pretrain(
         corpus=[str(path)], held_out_share=0.2, vocabulary=300, width=64, layers=1, feed_forward=64, heads=2,
-        kv_heads=1, context=32, tokens=8 * 64, batch_tokens=64, lengths={0.0: 16, 0.5: 32}, warmup_steps=2, compile=False,
-        eval_steps=4, checkpoint_minutes=60,
+        kv_heads=1, context=32, tokens=8 * 64, batch_tokens=64, lengths={0.0: 16, 0.5: 32}, warmup_steps=2,
+        compile=False, eval_steps=4, checkpoint_minutes=60,
     )  # fmt: skip
 
 
