@@ -58,6 +58,7 @@ def _execute(target: str, until: str, settings: list[str] | None, runs: Path, na
 
     recipe = _recipe(target, settings, name)
     run = Run(runs / recipe.name)
+    pipeline.check(recipe)
     console.say(f"[bold]{recipe.name}[/bold]  base {recipe.base}  seed {recipe.seed}  [dim]{run.folder}[/dim]")
     return pipeline.execute(recipe, run, until, refresh, announce=console.stage_line)
 

@@ -4,7 +4,8 @@
     ├── UserError       the input is at fault: one line that says what to change, exit code 2, HTTP 4xx
     │   ├── RecipeError     a key or value of the recipe
     │   └── MissingExtra    an optional part is not installed; the line says which command installs it
-    └── OutsideError    something outside failed (network, disk, another server): run it again, exit code 3
+    ├── OutsideError    something outside failed (network, disk, another server): run it again, exit code 3
+    └── ParityError     (export) the written file does not behave like the model it was made from, exit code 1
 
 Anything else that escapes is a defect of ozfig: a traceback and exit code 1.
 """

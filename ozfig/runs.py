@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -78,14 +80,18 @@ class Run:
             return ref
         return replace(ref, path=str(folder / ref.path), base=str(folder / ref.base) if ref.base else "")
 
-    def lock(self) -> FileLock:
-        """Hold the folder for this process. Raises UserError when another one works in it."""
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the folder for this process while the block runs. Raises UserError when another one works in it."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.folder / ".lock")
+        lock = FileLock(self.folder / ".lock", timeout=0)
         try:
-            lock.acquire(timeout=0)
+            lock.acquire()
         except Timeout:
             raise UserError(
                 f"{self.folder}: another ozfig is working in this run; wait for it or choose --name"
             ) from None
-        return lock
+        try:
+            yield
+        finally:
+            lock.release()

@@ -1,11 +1,15 @@
 """Fixtures that more than one folder of tests needs."""
 
 import os
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
+Answers = dict[str, tuple[int, dict[str, str], bytes]]
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +25,53 @@ def data() -> Path:
 def pebble() -> Path:
     """The folder of the embedded base model."""
     return ROOT / "ozfig" / "models" / "pebble"
+
+
+class Site:
+    """A small HTTP server whose answers a test writes down, by path; every request is noted as (path, Host header)."""
+
+    def __init__(self) -> None:
+        self.answers: Answers = {}
+        self.asked: list[tuple[str, str]] = []
+        self.before: Callable[[str], None] = lambda path: None
+        site = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                site.asked.append((self.path, self.headers["Host"]))
+                site.before(self.path)
+                status, headers, body = site.answers.get(self.path, (404, {"Content-Type": "text/html"}, b"no"))
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        self.address = f"127.0.0.1:{self.server.server_address[1]}"
+        self.url = f"http://{self.address}"
+
+    def page(self, path: str, body: str, kind: str = "text/html; charset=utf-8", status: int = 200) -> None:
+        self.answers[path] = (status, {"Content-Type": kind}, body.encode())
+
+    def redirect(self, path: str, target: str) -> None:
+        self.answers[path] = (301, {"Location": target}, b"")
+
+    @property
+    def paths(self) -> list[str]:
+        return [path for path, _ in self.asked]
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    """A running site with no pages yet."""
+    running = Site()
+    yield running
+    running.server.shutdown()
+    running.server.server_close()

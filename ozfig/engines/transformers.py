@@ -7,21 +7,18 @@ llama.cpp's server gives no probabilities for prompt tokens, so this is how the 
 from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from jinja2 import TemplateError
 from safetensors import safe_open
-from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
-from transformers.utils import logging
+from transformers import GenerationConfig
 
-from ozfig import prompts
 from ozfig.engines.base import AnswerLoss, Conversation, Decoding
 from ozfig.engines.dequantise import fill
+from ozfig.engines.loading import common_prefix, context_length, first_line, load_model, load_tokenizer, quiet
 from ozfig.errors import UserError
 from ozfig.types import Message, ModelRef
 
@@ -48,30 +45,6 @@ def load(ref: ModelRef) -> TransformersEngine:
     return TransformersEngine(ref.name, model.to(device).eval(), tokenizer)
 
 
-def load_model(folder: Path, dtype: torch.dtype | str) -> Any:
-    """A causal language model of a local folder, from safetensors only. Raises UserError when there is none."""
-    try:
-        with quiet():
-            return AutoModelForCausalLM.from_pretrained(
-                folder, dtype=dtype, use_safetensors=True, local_files_only=True, trust_remote_code=False
-            )
-    except (OSError, ValueError) as error:
-        raise UserError(f"{folder}: no causal language model in safetensors: {_first_line(error)}") from None
-
-
-def load_tokenizer(folder: Path) -> Any:
-    """The tokenizer of a local folder, with our plain chat template where it brings none. Raises UserError."""
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{folder}: no tokenizer that can be read: {_first_line(error)}") from None
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    if not tokenizer.chat_template:
-        tokenizer.chat_template = prompts.PLAIN_TEMPLATE
-    return tokenizer
-
-
 def merged(model: Any, adapter: Path) -> Any:
     """The model with a PEFT adapter's update added to its weights. Raises UserError when they do not fit."""
     from peft import PeftModel
@@ -80,21 +53,7 @@ def merged(model: Any, adapter: Path) -> Any:
         with quiet():
             return PeftModel.from_pretrained(model, str(adapter), local_files_only=True).merge_and_unload()
     except (OSError, ValueError, RuntimeError) as error:
-        raise UserError(f"{adapter}: not an adapter of this base: {_first_line(error)}") from None
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep Transformers' bars and its notices for developers off the terminal within the block."""
-    had_bars = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)
-            yield
-    finally:
-        if had_bars:
-            logging.enable_progress_bar()
+        raise UserError(f"{adapter}: not an adapter of this base: {first_line(error)}") from None
 
 
 class TransformersEngine:
@@ -102,8 +61,9 @@ class TransformersEngine:
 
     def __init__(self, name: str, model: Any, tokenizer: Any) -> None:
         self.name, self.model, self.tokenizer = name, model, tokenizer
-        config = model.config.get_text_config()
-        self.context = int(getattr(config, "max_position_embeddings", None) or min(tokenizer.model_max_length, 2048))
+        self.context = context_length(model.config, tokenizer)
+        if tokenizer.pad_token_id is None:
+            tokenizer.pad_token = tokenizer.eos_token
         self.stops = self._end_markers()
         # a model's own sampling defaults, such as a repetition penalty, would change greedy replies too
         model.generation_config = GenerationConfig(eos_token_id=self.stops, pad_token_id=tokenizer.pad_token_id)
@@ -172,7 +132,7 @@ class TransformersEngine:
         really makes them. If both do not fit, the prompt is cut as for a reply, then the answer at half the context.
         """
         whole = self._ids([*messages, Message("assistant", answer)], reply=False)
-        begin = _common(whole, self._ids(messages, reply=True))
+        begin = common_prefix(whole, self._ids(messages, reply=True))
         if self.stops and not set(whole[begin:]) & set(self.stops):
             whole = [*whole, self.stops[0]]  # tuning adds it too: a reply has to end
         if len(whole) <= self.context:
@@ -235,15 +195,6 @@ def _dtype(device: torch.device, folder: Path) -> torch.dtype:
     return torch.bfloat16 if small else torch.float32
 
 
-def _common(a: list[int], b: list[int]) -> int:
-    """Length of the common prefix."""
-    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
-
-
 def _until(text: str, stops: Sequence[str]) -> str:
     """The text before the first stop string."""
     return text[: min((text.find(stop) for stop in stops if stop in text), default=len(text))]
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ozfig.engines.embeddings import minilm_folder
-from ozfig.engines.transformers import quiet
+from ozfig.engines.loading import quiet
 from ozfig.errors import OutsideError
 
 # the layer that agreed best with people on WMT16, from the package's own table; for MiniLM, which it does

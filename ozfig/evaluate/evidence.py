@@ -63,7 +63,7 @@ def steps(evidence: Evidence) -> Steps:
     rows = [
         ("Pages and files gathered", evidence.metric("gather", "documents"), _gathered(evidence)),
         ("Pairs in data sets", evidence.metric("gather", "examples"), ""),
-        ("Pairs made", _total(evidence.metric("prepare", "pairs")), _breakdown(evidence.metric("prepare", "pairs"))),
+        ("Pairs in all", _total(evidence.metric("prepare", "pairs")), _breakdown(evidence.metric("prepare", "pairs"))),
         ("Pairs dropped", len(evidence.dropped), "with reason and neighbour, below"),
         ("Pairs trained on", len(evidence.train), _breakdown(Counter(e.maker or "dataset" for e in evidence.train))),
         ("Tokens with a loss", evidence.metric("tune", "trained_tokens"), _trained(evidence)),
@@ -74,12 +74,12 @@ def steps(evidence: Evidence) -> Steps:
 
 def _gathered(evidence: Evidence) -> str:
     """What a person should know of the pages."""
-    little, failed = evidence.metric("gather", "little_text") or [], evidence.metric("gather", "failed") or {}
+    little, failed = evidence.metric("gather", "little_text") or [], evidence.metric("gather", "failed") or []
     browser = evidence.metric("gather", "needs_browser") or 0
     remarks = [
         f"{evidence.metric('gather', 'characters') or 0:,} characters",
         f"{len(little)} gave little text: {_few(little)}" if little else "",
-        f"{browser} left out: they need a browser" if browser else "",
+        f"{browser} show their text only in a browser" if browser else "",
         f"{len(failed)} failed: {_few(failed)}" if failed else "",
     ]
     return " · ".join(remark for remark in remarks if remark)

@@ -37,16 +37,20 @@ def select(examples: Sequence[Example], limit: int | None) -> list[Example]:
 
     Raises UserError when there are too few to measure anything.
     """
-    if len(examples) < FEWEST:
-        raise UserError(f"{len(examples)} held-out questions are too few to measure anything; raise prepare.held_out")
     chosen = {e.id for e in sorted(examples, key=lambda e: e.id)[:limit]}
+    if len(chosen) < FEWEST:
+        mend = "prepare.held_out" if len(examples) < FEWEST else "evaluate.limit"
+        raise UserError(f"{len(chosen)} held-out questions are too few to measure anything; raise {mend}")
     return [e for e in examples if e.id in chosen]
 
 
 def parts(
     items: Sequence[Example], models: dict[str, ModelRef], section: Evaluate, system: str, folder: Path
 ) -> list[Part]:
-    """Every part to be answered, grouped by model. Questions without a passage are left out of gold_context."""
+    """Every part to be answered, grouped by model. Questions without a passage are left out of gold_context.
+
+    Raises UserError when that leaves nothing to ask.
+    """
     found = []
     for point in (p for p in section.points if p in models):
         for condition in section.conditions:
@@ -59,6 +63,8 @@ def parts(
             key = files.sha256_value([models[point].sha256, content, section.max_tokens, section.batch])
             path = folder / f"{point}.{condition}.{key[:16]}.jsonl"
             found.append(Part(point, condition, asked, messages, path))
+    if not found:
+        raise UserError("evaluate: nothing to ask; name points and conditions, and for gold_context hold out passages")
     return found
 
 

@@ -111,5 +111,5 @@ def summary_table(path: Path) -> tuple[str, list[str], list[list[str]]]:
     report = files.read_json(path)
     rows = [row for row in summary(report) if row[0].startswith(("Token F1", "Perplexity"))] or summary(report)
     n = max(score["n"] for score in report["scores"])
-    narrow = [[row[0], *row[2:6]] for row in rows]
+    narrow = [[row[0], *(cell.replace(" nats", "") for cell in row[2:6])] for row in rows]
     return f"{report['verdict']}  ({n:,} held-out questions)", ["", *COLUMNS[2:6]], narrow

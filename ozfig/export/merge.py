@@ -22,7 +22,8 @@ def merge(tuned: ModelRef, folder: Path) -> None:
     import torch
     from transformers import AutoConfig
 
-    from ozfig.engines.transformers import load_model, merged, quiet
+    from ozfig.engines.loading import load_model, quiet
+    from ozfig.engines.transformers import merged
 
     stored = AutoConfig.from_pretrained(tuned.base, local_files_only=True, trust_remote_code=False).dtype
     model = merged(load_model(Path(tuned.base), torch.float32), Path(tuned.path))

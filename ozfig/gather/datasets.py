@@ -52,7 +52,10 @@ def gather(section: Dataset, context: SourceContext) -> Gathered:
     rows = list(read_rows(path))
     gathered = Gathered(looked_at=f"{len(rows)} rows of {path.name}")
     if any("paragraphs" in row.values for row in rows):
-        squad = [one for row in rows for one in _squad(row.values, section.groups)]
+        try:
+            squad = [one for row in rows for one in _squad(row.values, section.groups)]
+        except (KeyError, TypeError, AttributeError) as error:
+            raise UserError(f"{path}: begins like SQuAD, but a part is missing or misshapen: {error}") from None
         gathered.examples = [example for example in squad if example is not None]
         gathered.counts["unanswerable"] = len(squad) - len(gathered.examples)
     else:
@@ -116,9 +119,12 @@ def _from_row(row: Mapping[str, Any], columns: Mapping[str, str], file: str) -> 
     turns = _find(row, ("messages", "conversations"))
     if turns and not columns:
         yield Example.make(_messages(nested(row[turns])), source=file, maker="dataset")
-    elif "instances" in row and not columns:
-        for instance in nested(row["instances"]):
-            yield _pair({**instance, "instruction": row.get("instruction", "")}, columns, file)
+    elif (several := _find(row, ("instances",))) and not columns:
+        instances = nested(row[several])
+        if not isinstance(instances, list) or not all(isinstance(instance, dict) for instance in instances):
+            raise BadRow("the instances are not a list of objects")
+        for instance in instances:
+            yield _pair({**instance, "instruction": _value(row, "instruction") or ""}, columns, file)
     else:
         yield _pair(row, columns, file)
 

@@ -7,34 +7,16 @@ Dettmers et al. 2023 found it needs to match full tuning.
 from __future__ import annotations
 
 import shutil
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import LoraConfig, get_peft_model
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
-from transformers.utils import logging
 
 from ozfig import files
-from ozfig.errors import UserError
+from ozfig.engines.loading import quiet
 from ozfig.recipe import Tune
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep Transformers' own bars and notices for its developers off the terminal within the block."""
-    had_bars = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)
-            yield
-    finally:
-        if had_bars:
-            logging.enable_progress_bar()
 
 
 def has_fast_bf16() -> bool:
@@ -43,39 +25,6 @@ def has_fast_bf16() -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     found = torch.cpu.get_capabilities()
     return bool(found.get("avx512_bf16") or found.get("amx_bf16") or found.get("bf16"))
-
-
-def load_tokenizer(path: Path) -> Any:
-    """The tokenizer of a local model folder. Raises UserError when there is none."""
-    try:
-        return AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: no tokenizer that can be read: {_first_line(error)}") from None
-
-
-def load_base(path: Path, dtype: torch.dtype | str = "auto") -> Any:
-    """A causal language model from a local folder, from safetensors only.
-
-    Raises UserError when the folder holds no such model.
-    """
-    try:
-        with quiet():
-            return AutoModelForCausalLM.from_pretrained(
-                path, dtype=dtype, local_files_only=True, trust_remote_code=False, use_safetensors=True
-            )
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: no causal language model in safetensors: {_first_line(error)}") from None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
-
-
-def context_length(path: Path, tokenizer: Any) -> int:
-    """The most tokens that a model reads, by its configuration or else by its tokenizer."""
-    config = AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=False).get_text_config()
-    # tokenizers without a limit state a huge number
-    return int(getattr(config, "max_position_embeddings", None) or min(tokenizer.model_max_length, 2048))
 
 
 def attach(model: Any, section: Tune, seed: int) -> Any:

@@ -26,11 +26,10 @@ from torch.nn.functional import cross_entropy
 from ozfig import console, files
 from ozfig.recipe import Pretrain
 from ozfig.tune import corpus
+from ozfig.tune.tokens import IGNORED
 
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM
-
-IGNORED = -100
 
 
 class MasterOptimizer:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from transformers import AutoConfig
 
 from ozfig import files
+from ozfig.engines.loading import context_length, load_model, load_tokenizer
 from ozfig.recipe import Tune
 from ozfig.tune import adapters, tokens, trainer
 from ozfig.types import Example, Job, ModelRef, Outcome
@@ -23,16 +25,15 @@ def run(job: Job) -> Outcome:
     section: Tune = job.section
     base = job.models["base"]
     base_folder = Path(base.path)
-    tokenizer = adapters.load_tokenizer(base_folder)
-    tokens.ensure_template(tokenizer)
+    tokenizer = load_tokenizer(base_folder)
     examples = [Example.from_row(row) for row in files.read_jsonl(job.inputs["train"])]
-    context = adapters.context_length(base_folder, tokenizer)
-    data = tokens.encode_all(examples, tokenizer, section, job.system, context)
+    config = AutoConfig.from_pretrained(base_folder, local_files_only=True, trust_remote_code=False)
+    data = tokens.encode_all(examples, tokenizer, section, job.system, context_length(config, tokenizer))
     files.write_json(job.folder / SHOWN, tokens.show(data.rows, tokenizer))
 
     lora = section.method == "lora"
     dtype = torch.bfloat16 if adapters.has_fast_bf16() else torch.float32
-    model = adapters.load_base(base_folder, dtype if lora else "auto")
+    model = load_model(base_folder, dtype if lora else "auto")
     stored = model.dtype
     model = adapters.attach(model, section, job.seed)
     metrics = trainer.train(model, tokenizer, data.rows, section, job.folder, job.seed)

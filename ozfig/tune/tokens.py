@@ -13,6 +13,7 @@ from typing import Any
 from jinja2 import TemplateError
 
 from ozfig import console, prompts
+from ozfig.engines.loading import common_prefix
 from ozfig.errors import UserError
 from ozfig.recipe import Tune
 from ozfig.types import Example, Message
@@ -43,12 +44,6 @@ class TokenSet:
     cut: int
     dropped_long: int
     without_loss: int
-
-
-def ensure_template(tokenizer: Any) -> None:
-    """Give a tokenizer without a chat template our plain one; it is saved with the tokenizer."""
-    if not tokenizer.chat_template:
-        tokenizer.chat_template = prompts.PLAIN_TEMPLATE
 
 
 def render(tokenizer: Any, messages: Sequence[Message], prompt: bool = False) -> list[int]:
@@ -84,9 +79,9 @@ def encode(tokenizer: Any, messages: Sequence[Message]) -> list[Row]:
     labels = [IGNORED] * len(whole)
     for i in turns:
         upto = whole if i == turns[-1] else render(tokenizer, messages[: i + 1])
-        if _common(whole, upto) < len(upto):
+        if common_prefix(whole, upto) < len(upto):
             return [row for turn in turns for row in [_last_turn(tokenizer, messages[: turn + 1])] if row.trained]
-        start = _common(whole, render(tokenizer, messages[:i], prompt=True))
+        start = common_prefix(whole, render(tokenizer, messages[:i], prompt=True))
         labels[start : len(upto)] = whole[start : len(upto)]
     row = _ended(tokenizer, Row(whole, labels))
     return [row] if row.trained else []
@@ -95,7 +90,7 @@ def encode(tokenizer: Any, messages: Sequence[Message]) -> list[Row]:
 def _last_turn(tokenizer: Any, messages: Sequence[Message]) -> Row:
     """A row that trains the last message alone."""
     ids = render(tokenizer, messages)
-    start = _common(ids, render(tokenizer, messages[:-1], prompt=True))
+    start = common_prefix(ids, render(tokenizer, messages[:-1], prompt=True))
     return _ended(tokenizer, Row(ids, [IGNORED] * start + ids[start:]))
 
 
@@ -107,11 +102,6 @@ def _ended(tokenizer: Any, row: Row) -> Row:
     if tokenizer.eos_token_id is None or special & set(labels[-2:]):
         return Row(row.ids, labels)
     return Row([*row.ids, tokenizer.eos_token_id], [*labels, tokenizer.eos_token_id])
-
-
-def _common(a: list[int], b: list[int]) -> int:
-    """Length of the common prefix."""
-    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
 
 
 def _shortened(example: Example, size: int) -> Example:

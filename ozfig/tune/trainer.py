@@ -23,6 +23,7 @@ import torch
 import transformers
 
 from ozfig import console, files
+from ozfig.engines.loading import quiet
 from ozfig.errors import UserError
 from ozfig.recipe import Tune
 from ozfig.tune import adapters, attention, tokens
@@ -204,7 +205,7 @@ def train(
     with ExitStack() as stack:
         stop = stack.enter_context(stop_signals())
         bar = stack.enter_context(console.bar("tune", total=plan.tokens_at[-1], unit="tokens"))
-        stack.enter_context(adapters.quiet())
+        stack.enter_context(quiet())
         if apart:
             stack.enter_context(attention.row_by_row(model))
         watch = Watch(bar, folder / LOG, plan.tokens_at, section.checkpoint_minutes, stop)

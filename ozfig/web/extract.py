@@ -91,9 +91,7 @@ def extract(html: str, url: str = "") -> Page:
 def _links(tree: LexborHTMLParser, base: str) -> list[str]:
     """Every address that the page leads to, each once, in the page's order."""
     found = [_attribute(a, "href") for a in tree.css("a[href], area[href]") if "nofollow" not in _attribute(a, "rel")]
-    refresh = re.search(
-        r"url\s*=\s*['\"]?([^'\"]+)", _attribute(tree.css_first("meta[http-equiv=refresh i]"), "content"), re.I
-    )
+    refresh = REFRESH.search(_attribute(tree.css_first("meta[http-equiv=refresh i]"), "content"))
     if refresh:
         found.append(refresh[1])
     return list(dict.fromkeys(url for link in found if (url := clean(link, base))))

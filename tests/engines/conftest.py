@@ -6,8 +6,9 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 
-from ozfig.engines import transformers as engines
+from ozfig.engines.loading import load_model, load_tokenizer
 from ozfig.engines.resolve import resolve
+from ozfig.engines.transformers import load
 from ozfig.export import gguf
 from ozfig.export.merge import merge
 from ozfig.types import ModelRef
@@ -27,10 +28,10 @@ def base() -> ModelRef:
 def adapter(base, tmp_path_factory) -> ModelRef:
     folder = tmp_path_factory.mktemp("adapter")
     torch.manual_seed(0)
-    model = engines.load_model(Path(base.path), torch.float32)
+    model = load_model(Path(base.path), torch.float32)
     model = get_peft_model(model, LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", init_lora_weights=False))
     model.save_pretrained(folder)
-    engines.load_tokenizer(Path(base.path)).save_pretrained(folder)
+    load_tokenizer(Path(base.path)).save_pretrained(folder)
     return ModelRef("adapter", str(folder), "tuned", base=base.path)
 
 
@@ -47,9 +48,9 @@ def files(base, adapter, tmp_path_factory) -> dict[str, ModelRef]:
 
 @pytest.fixture(scope="session")
 def base_engine(base):
-    return engines.load(base)
+    return load(base)
 
 
 @pytest.fixture(scope="session")
 def quantised_engine(files):
-    return engines.load(files["Q4_K_M"])
+    return load(files["Q4_K_M"])

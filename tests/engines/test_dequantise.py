@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ozfig.engines.dequantise import fill, unpermute
-from ozfig.engines.transformers import load_model
+from ozfig.engines.loading import load_model
 from ozfig.errors import UserError
 
 

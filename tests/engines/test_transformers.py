@@ -6,7 +6,8 @@ import torch
 
 from ozfig import prompts
 from ozfig.engines.base import Decoding
-from ozfig.engines.transformers import load, load_model
+from ozfig.engines.loading import load_model
+from ozfig.engines.transformers import load
 from ozfig.errors import UserError
 from ozfig.types import Message
 

@@ -111,6 +111,8 @@ def test_limit_takes_the_same_questions_whatever_their_order(job):
     assert {e.id for e in harness.select(items[::-1], 5)} == {e.id for e in chosen}
     with pytest.raises(UserError, match="too few"):
         harness.select(items[:1], None)
+    with pytest.raises(UserError, match=r"evaluate\.limit"):
+        harness.select(items, 1)
 
 
 def test_an_embedded_model_is_measured_for_real(job):

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from ozfig.engines.loading import load_model, load_tokenizer
 from ozfig.engines.resolve import resolve
 from ozfig.export import stage
 from ozfig.recipe import Export, Tune
@@ -24,13 +25,13 @@ def adapter(tmp_path_factory) -> ModelRef:
     """An adapter folder as the tune stage writes it, with weights that change something."""
     base = resolve("pebble")
     folder, base_folder = tmp_path_factory.mktemp("tune") / "adapter", Path(base.path)
-    model = adapters.attach(adapters.load_base(base_folder), Tune(), seed=7)
+    model = adapters.attach(load_model(base_folder), Tune(), seed=7)
     torch.manual_seed(0)
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if "lora_B" in name:
                 weight.normal_(0, 0.01)
-    adapters.save_adapter(model, adapters.load_tokenizer(base_folder), folder, base.name, base_folder)
+    adapters.save_adapter(model, load_tokenizer(base_folder), folder, base.name, base_folder)
     return ModelRef("adapter", str(folder), "site", base=base.path)
 
 

@@ -168,6 +168,13 @@ def test_squad_keeps_context_and_answers_and_skips_the_unanswerable(tmp_path):
     assert [(d.uri, d.text) for d in gathered.documents][:2] == [("Apple", "Apple is red."), ("Brick", "Brick is red.")]
 
 
+def test_misshapen_squad_and_alpaca_are_explained(tmp_path):
+    with pytest.raises(UserError, match="begins like SQuAD"):
+        load(write(tmp_path, "a.json", '{"data": [{"title": "t", "paragraphs": [{"qas": []}]}]}'))
+    with pytest.raises(UserError, match="instances are not a list"):
+        load(write(tmp_path, "b.jsonl", '{"instruction": "Add.", "instances": ["x"]}'))
+
+
 def test_squad_halves_are_by_the_hash_of_the_title(tmp_path):
     path = write(tmp_path, "s.json", json.dumps(SQUAD))
     halves = {half: {e.source for e in load(path, groups=half).examples} for half in ("first_half", "second_half")}

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -10,11 +11,13 @@ from pathlib import Path
 
 import httpx
 import pytest
+from safetensors.torch import load_file, save_file
 
 import ozfig
 
 SYSTEM = "You are a helpful assistant."
 QUESTIONS = ["What is water?", "Who was Ada <Lovelace>?"]
+END = 2  # the tokenizer's </s>
 PROGRAM = """
 import sys
 from ozfig.recipe import Recipe, parse
@@ -41,9 +44,13 @@ class Served:
 
 @pytest.fixture(scope="session")
 def gguf(tmp_path_factory):
-    """The embedded model, converted once."""
-    path = tmp_path_factory.mktemp("model") / "pebble.gguf"
-    folder = Path(ozfig.__file__).parent / "models" / "pebble"
+    """The embedded model, converted once, without a voice for its end marker: tests need answers that go on."""
+    folder = tmp_path_factory.mktemp("model") / "pebble"
+    shutil.copytree(Path(ozfig.__file__).parent / "models" / "pebble", folder)
+    weights = load_file(folder / "model.safetensors")
+    weights["model.embed_tokens.weight"][END] = 0  # tied to the output: the marker's score is 0, words' are above
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    path = folder.with_suffix(".gguf")
     command = [sys.executable, "-m", "convert_hf_to_gguf", str(folder), "--outfile", str(path), "--outtype", "f16"]
     subprocess.run(command, check=True, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
     return path

@@ -8,7 +8,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 import ozfig
 from ozfig import files
-from ozfig.tune import adapters
+from ozfig.engines.loading import load_tokenizer
 from ozfig.types import Example, Job, ModelRef
 
 PEBBLE = Path(ozfig.__file__).parent / "models" / "pebble"
@@ -23,14 +23,14 @@ def _one_thread():
 
 @pytest.fixture
 def tokenizer():
-    return adapters.load_tokenizer(PEBBLE)
+    return load_tokenizer(PEBBLE)
 
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("tiny")
     torch.manual_seed(0)
-    tokenizer = adapters.load_tokenizer(PEBBLE)
+    tokenizer = load_tokenizer(PEBBLE)
     config = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=32,

@@ -2,8 +2,9 @@ import pytest
 import torch
 from transformers import MambaConfig, MambaForCausalLM
 
+from ozfig.engines.loading import load_model
 from ozfig.recipe import Tune
-from ozfig.tune import adapters, attention, tokens
+from ozfig.tune import attention, tokens
 from ozfig.tune.plan import batch, loss
 
 from .conftest import SYSTEM, examples
@@ -11,7 +12,7 @@ from .conftest import SYSTEM, examples
 
 @pytest.fixture
 def model(tiny):
-    return adapters.load_base(tiny, torch.float32).eval()
+    return load_model(tiny, torch.float32).eval()
 
 
 @pytest.fixture

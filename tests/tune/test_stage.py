@@ -4,9 +4,10 @@ from peft import PeftModel
 from safetensors.torch import load_file
 
 from ozfig import files
+from ozfig.engines.loading import load_model, load_tokenizer
 from ozfig.errors import UserError
 from ozfig.recipe import Tune
-from ozfig.tune import adapters, stage, trainer
+from ozfig.tune import stage, trainer
 from ozfig.types import Example, Message
 
 from .conftest import examples, make_job
@@ -22,12 +23,12 @@ def test_lora_learns_and_writes_a_folder_that_peft_opens(tiny, tmp_path, capsys)
     tuned = outcome.models["tuned"]
     assert (tuned.kind, tuned.name, tuned.base) == ("adapter", "houses", str(tiny))
 
-    model = PeftModel.from_pretrained(adapters.load_base(tiny), tuned.path)
+    model = PeftModel.from_pretrained(load_model(tiny), tuned.path)
     weights = load_file(tmp_path / "tune/adapter/adapter_model.safetensors")
     assert {t.dtype for t in weights.values()} == {torch.float32}
     assert len(weights) == 2 * 7 * 2  # two matrices for each of seven linear layers of two blocks
     assert outcome.metrics["trainable_parameters"] == sum(t.numel() for t in weights.values())
-    assert adapters.load_tokenizer(tmp_path / "tune/adapter").chat_template
+    assert load_tokenizer(tmp_path / "tune/adapter").chat_template
     assert model.peft_config["default"].r == 16
     assert capsys.readouterr().out == ""  # standard output is for results
 
@@ -57,7 +58,7 @@ def test_full_changes_every_weight_and_keeps_the_type(tiny, tmp_path):
     assert outcome.outputs == ["model", "shown_tokens.json"]
     assert outcome.metrics["final_loss"] < 0.8 * outcome.metrics["first_loss"]
     assert outcome.models["tuned"].kind == "transformers"
-    before, after = adapters.load_base(tiny), adapters.load_base(tmp_path / "tune/model")
+    before, after = load_model(tiny), load_model(tmp_path / "tune/model")
     assert after.dtype == torch.bfloat16
     changed = [not torch.equal(a, b) for a, b in zip(before.parameters(), after.parameters(), strict=True)]
     assert sum(changed) >= len(changed) - 5  # the norms' steps may be too small for bf16

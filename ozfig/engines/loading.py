@@ -1,0 +1,71 @@
+"""Models and tokenizers out of local folders: the one way in, for training, merging and measuring."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import logging
+
+from ozfig import prompts
+from ozfig.errors import UserError
+
+UNSTATED_CONTEXT = 2048  # tokens, where neither configuration nor tokenizer states a limit
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep Transformers' bars and its notices for developers off the terminal within the block."""
+    had_bars = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
+    finally:
+        if had_bars:
+            logging.enable_progress_bar()
+
+
+def load_model(folder: Path, dtype: torch.dtype | str = "auto") -> Any:
+    """A causal language model of a local folder, from safetensors only. Raises UserError when there is none."""
+    try:
+        with quiet():
+            return AutoModelForCausalLM.from_pretrained(
+                folder, dtype=dtype, use_safetensors=True, local_files_only=True, trust_remote_code=False
+            )
+    except (OSError, ValueError) as error:
+        raise UserError(f"{folder}: no causal language model in safetensors: {first_line(error)}") from None
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """The tokenizer of a local folder, with our plain chat template where it brings none. Raises UserError."""
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{folder}: no tokenizer that can be read: {first_line(error)}") from None
+    if not tokenizer.chat_template:
+        tokenizer.chat_template = prompts.PLAIN_TEMPLATE
+    return tokenizer
+
+
+def context_length(config: Any, tokenizer: Any) -> int:
+    """The most tokens that a model reads, by its configuration or else by its tokenizer."""
+    stated = getattr(config.get_text_config(), "max_position_embeddings", None)
+    # tokenizers without a limit state a huge number
+    return int(stated or min(tokenizer.model_max_length, UNSTATED_CONTEXT))
+
+
+def common_prefix(a: Sequence[int], b: Sequence[int]) -> int:
+    """How many tokens two sequences share from their start."""
+    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+
+
+def first_line(error: Exception) -> str:
+    """What a library says went wrong, in one line."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
