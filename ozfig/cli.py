@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -18,6 +19,7 @@ from ozfig.errors import OzfigError
 
 if TYPE_CHECKING:
     from ozfig.recipe import Recipe
+    from ozfig.runs import Run
 
 app = App(
     name="ozfig",
@@ -33,95 +35,76 @@ STAGE_VERBS = {
     "export": "Merge and write the quantised GGUF file.",
     "evaluate": "Measure base, tuned and quantised model and write the report.",
 }
-TARGET = "A recipe file, the name of a packaged recipe (demo), a URL, a folder or a data file."
+HELPED = {"run", *STAGE_VERBS, "plan", "serve"}
 
-Settings = Annotated[
-    list[str], Parameter(name="--set", negative="", help="Change a recipe value: section.key=value. Repeatable.")
-]
-Runs = Annotated[Path, Parameter(help="The folder that holds the run folders.")]
-Name = Annotated[str, Parameter(help="The run's folder name, instead of the recipe's.")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object on standard output.")]
-Refresh = Annotated[bool, Parameter(negative="", help="Ask the sources again, even when nothing changed.")]
+Settings = Annotated[
+    list[str] | None,
+    Parameter(name="--set", negative="", help="Change a recipe value: section.key=value. Repeatable."),
+]
+Target = Annotated[
+    str, Parameter(help="A recipe file, the name of a packaged recipe (demo), a URL, a folder or a data file.")
+]
 
 
-def _recipe(target: str, settings: list[str] | None, name: str) -> Recipe:
-    """The recipe of a target with the command line's changes."""
-    from ozfig import recipe
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Options:
+    """What every verb that works on a recipe takes."""
 
-    return recipe.find(target, [*(settings or []), *([f"name={name}"] if name else [])])
+    settings: Settings = None
+    runs: Annotated[Path | None, Parameter(help="The folder that holds the run folders. [default: runs]")] = None
+    name: Annotated[str, Parameter(help="The run's folder name, instead of the recipe's.")] = ""
+    refresh: Annotated[bool, Parameter(negative="", help="Ask the sources again, even when nothing changed.")] = False
+    as_json: Json = False
+
+    def open(self, target: str) -> tuple[Recipe, Run]:
+        """The recipe of a target with the command line's changes, and its run.
+
+        The recipe that lies in a run folder belongs to that run, wherever it is.
+        """
+        from ozfig import recipes
+        from ozfig.runs import RECIPE, Run
+
+        named = [f"name={self.name}"] if self.name else []
+        recipe = recipes.find(target, [*(self.settings or []), *named])
+        home = Path(target).parent
+        own = Path(target).name == RECIPE and not self.runs and not self.name
+        return recipe, Run(home if own else (self.runs or Path("runs")) / recipe.name)
 
 
-def _execute(target: str, until: str, settings: list[str] | None, runs: Path, name: str, refresh: bool) -> Any:
-    """Run the stages up to `until`, one line each."""
+def _execute(target: str, until: str, options: Options) -> None:
+    """Run the stages up to `until`, one line each, and print the result for scripts or for people."""
     from ozfig import pipeline
-    from ozfig.runs import Run
 
-    recipe = _recipe(target, settings, name)
-    run = Run(runs / recipe.name)
+    recipe, run = options.open(target)
     pipeline.check(recipe)
     console.say(f"[bold]{recipe.name}[/bold]  base {recipe.base}  seed {recipe.seed}  [dim]{run.folder}[/dim]")
-    return pipeline.execute(recipe, run, until, refresh, announce=console.stage_line)
-
-
-def _finish(result: Any, as_json: bool) -> None:
-    """Print the result for scripts or for people."""
-    if as_json:
-        print(json.dumps(result.to_json()))
-        return
-    report = result.to_json()["report"]
-    if report:
+    result = pipeline.execute(recipe, run, until, options.refresh, announce=console.stage_line)
+    found = result.to_json()
+    if options.as_json:
+        print(json.dumps(found))
+    elif found["report"]:
         from ozfig import registry
 
-        summary = registry.find("report", "summary")(result.run / "evaluate" / "report.json")
-        console.table(*summary)
-        console.say(
-            f"\n  report  {report}\n  next    [bold]ozfig serve {result.run}[/bold]   then open http://127.0.0.1:8080"
-        )
+        console.table(*registry.find("report", "summary")(run.folder / "evaluate" / "report.json"))
+        console.say(f"\n  report  {found['report']}\n  next    [bold]ozfig serve {run.folder}[/bold]")
+        console.say("          then chat at http://127.0.0.1:8080")
 
 
 @app.command(sort_key=0)
-def run(
-    target: str,
-    *,
-    settings: Settings | None = None,
-    runs: Runs = Path("runs"),
-    name: Name = "",
-    refresh: Refresh = False,
-    as_json: Json = False,
-) -> None:
-    """Take a recipe, URL, folder or data file all the way to a measured assistant.
-
-    Parameters
-    ----------
-    target
-        A recipe file, the name of a packaged recipe (demo), a URL, a folder or a data file.
-    """
-    _finish(_execute(target, "evaluate", settings, runs, name, refresh), as_json)
+def run(target: Target, *, options: Options = Options()) -> None:
+    """Take a recipe, URL, folder or data file all the way to a measured assistant."""
+    _execute(target, "evaluate", options)
 
 
 def _stage_verb(stage: str, summary: str) -> None:
     """Add a verb that runs the pipeline up to one stage."""
 
-    def verb(
-        target: str,
-        *,
-        settings: Settings | None = None,
-        runs: Runs = Path("runs"),
-        name: Name = "",
-        refresh: Refresh = False,
-        as_json: Json = False,
-    ) -> None:
-        _finish(_execute(target, stage, settings, runs, name, refresh), as_json)
+    def verb(target: Target, *, options: Options = Options()) -> None:
+        _execute(target, stage, options)
 
-    verb.__doc__ = f"""{summary}
-
-    Earlier stages run first where they must.
-
-    Parameters
-    ----------
-    target
-        {TARGET}
-    """
+    verb.__doc__ = f"{summary}\n\nEarlier stages run first where they must."
     app.command(verb, name=stage, sort_key=1 + list(STAGE_VERBS).index(stage))
 
 
@@ -130,33 +113,16 @@ for _stage, _summary in STAGE_VERBS.items():
 
 
 @app.command(sort_key=6)
-def plan(
-    target: str,
-    *,
-    settings: Settings | None = None,
-    runs: Runs = Path("runs"),
-    name: Name = "",
-    refresh: Refresh = False,
-    as_json: Json = False,
-) -> None:
-    """Say which stages would run, and why, before anything starts.
-
-    Parameters
-    ----------
-    target
-        A recipe file, the name of a packaged recipe (demo), a URL, a folder or a data file.
-    """
+def plan(target: Target, *, options: Options = Options()) -> None:
+    """Say which stages would run, and why, before anything starts."""
     from ozfig import pipeline
-    from ozfig.runs import Run
 
-    recipe = _recipe(target, settings, name)
-    rows = pipeline.plan(recipe, Run(runs / recipe.name), refresh=refresh)
-    if as_json:
-        print(json.dumps({"run": str(runs / recipe.name), "stages": rows}))
+    recipe, run = options.open(target)
+    rows = pipeline.plan(recipe, run, refresh=options.refresh)
+    if options.as_json:
+        print(json.dumps({"run": str(run.folder), "stages": rows}))
     else:
-        console.table(
-            f"{runs / recipe.name}", ["stage", "", "why"], [[r["stage"], r["status"], r["why"]] for r in rows]
-        )
+        console.table(str(run.folder), ["stage", "", "why"], [[r["stage"], r["status"], r["why"]] for r in rows])
 
 
 @app.command(sort_key=7)
@@ -165,6 +131,7 @@ def serve(
     *,
     host: str = "127.0.0.1",
     port: int = 8080,
+    settings: Settings = None,
     database: Annotated[str, Parameter(help="SQLAlchemy URL or SQLite file of the stored chats.")] = "",
 ) -> None:
     """Serve a run or a GGUF file as an OpenAI-compatible API and a chat page.
@@ -180,14 +147,18 @@ def serve(
     """
     from ozfig import pipeline, registry
 
-    found = pipeline.served(target)
+    found = pipeline.served(target, settings or [])
     api = registry.find("server", "api")
     api(found.model, found.recipe, host=host, port=port, database=database, questions=found.questions)
 
 
 @app.command(sort_key=8)
 def pretrain(
-    recipe: Path, *, settings: Settings | None = None, runs: Runs = Path("runs"), as_json: Json = False
+    recipe: Path,
+    *,
+    settings: Settings = None,
+    runs: Annotated[Path, Parameter(help="The folder in which the model's folder is made.")] = Path("runs"),
+    as_json: Json = False,
 ) -> None:
     """Train a small language model from scratch: how the embedded model pebble is made.
 
@@ -197,7 +168,8 @@ def pretrain(
         A pre-training recipe, such as recipes/pebble.yaml.
     """
     from ozfig import pipeline
-    from ozfig.recipe import Pretrain, load
+    from ozfig.recipe import Pretrain
+    from ozfig.recipes import load
 
     result = pipeline.pretrain(load(Pretrain, recipe, settings), runs)
     if as_json:
@@ -206,13 +178,18 @@ def pretrain(
         console.say(f"  model  {result['model']}   {result['bits_per_byte']:.3f} bits per byte")
 
 
-def _section_help(stage: str) -> None:
-    """Print every option of a stage's recipe section under the verb's own help."""
-    from ozfig.recipe import Recipe, options
+def _section_help(verb: str) -> None:
+    """Print every recipe option that a verb obeys under its own help: its section's, or the recipe's top level."""
+    from ozfig.recipe import Recipe
+    from ozfig.recipes import options
 
-    section = Recipe.model_fields[stage].annotation
-    rows = [[f"--set {stage}.{key}=", default, meaning] for key, default, meaning in options(section)]  # type: ignore[arg-type]
-    console.options_table(f"Options of the recipe's section {stage}", rows)
+    if verb in Recipe.model_fields:
+        found = options(Recipe.model_fields[verb].annotation)  # type: ignore[arg-type]
+        rows = [[f"--set {verb}.{key}=", default, meaning] for key, default, meaning in found]
+    else:
+        found = [row for row in options(Recipe) if "." not in row[0] and row[0] not in HELPED]
+        rows = [[f"--set {key}=", default, meaning] for key, default, meaning in found]
+    console.options_table("Options of the recipe", rows)
 
 
 def main() -> None:
@@ -224,7 +201,7 @@ def main() -> None:
     argv = sys.argv[1:]
     try:
         app(argv, exit_on_error=False, print_error=False, result_action="return_value")
-        if argv and argv[0] in STAGE_VERBS and {"--help", "-h"} & set(argv):
+        if argv and argv[0] in HELPED and {"--help", "-h"} & set(argv):
             _section_help(argv[0])
     except CycloptsError as error:
         console.fail(" ".join(str(error).split()))

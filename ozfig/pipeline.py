@@ -12,12 +12,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from ozfig import __version__, console, files, registry
-from ozfig import recipe as recipes
-from ozfig.engines.resolve import resolve
+from ozfig import __version__, console, files, recipes, registry
+from ozfig.engines.resolve import locate, resolve
 from ozfig.errors import UserError
 from ozfig.recipe import Pretrain, Recipe
-from ozfig.runs import STAGES, Run
+from ozfig.runs import RECIPE, STAGES, Run
 from ozfig.types import Example, Job, Manifest, ModelRef, Outcome
 
 
@@ -26,8 +25,8 @@ class Stage:
     """What a stage reads of earlier ones and what else its result depends on.
 
     `inputs` maps the names that the stage knows to files of the run; `reads` are further files that it
-    only shows, which do not enter its key. `models` are the points that it needs. Raise `version` when
-    the same input would give another output.
+    only shows, which do not enter its key. `models` are the points that it needs, `makes` the one that it
+    gives. Raise `version` when the same input would give another output.
     """
 
     name: str
@@ -36,13 +35,14 @@ class Stage:
     reads: dict[str, str] = field(default_factory=dict)
     models: tuple[str, ...] = ()
     uses: tuple[str, ...] = ("seed",)
+    makes: str = ""
 
 
 PIPELINE = [
     Stage("gather", uses=()),
     Stage("prepare", inputs={"documents": "gather/documents.jsonl", "examples": "gather/examples.jsonl"}),
-    Stage("tune", inputs={"train": "prepare/train.jsonl"}, models=("base",), uses=("seed", "system")),
-    Stage("export", inputs={}, models=("base", "tuned"), uses=("name",)),
+    Stage("tune", inputs={"train": "prepare/train.jsonl"}, models=("base",), uses=("seed", "system"), makes="tuned"),
+    Stage("export", models=("base", "tuned"), uses=("name",), makes="quantised"),
     Stage(
         "evaluate",
         inputs={"held_out": "prepare/held_out.jsonl", "train": "prepare/train.jsonl"},
@@ -96,13 +96,14 @@ FIRST_QUESTIONS = 4
 def plan(recipe: Recipe, run: Run, until: str = STAGES[-1], refresh: bool = False) -> list[dict[str, str]]:
     """What each stage up to `until` would do, and why, without doing any of it."""
     check(recipe)
-    models = {"base": resolve(recipe.base), **{k: v for k, v in run.models().items() if k != "base"}}
+    models = run.models()
     rows, earlier = [], ""
     for stage in _until(until):
         section = getattr(recipe, stage.name)
         if earlier:
             reason = f"after {earlier}"
         else:
+            models |= _base(stage, recipe, models)
             reason = _look(stage, recipe, run, models, refresh).reason
             earlier = stage.name if reason else ""
         does = ", ".join(s.kind for s in section.sources) if stage.name == "gather" else ""
@@ -127,15 +128,16 @@ def execute(
     started = time.monotonic()
     with run.lock():
         run.freeze(recipe)
-        models = {"base": resolve(recipe.base), **{k: v for k, v in run.models().items() if k != "base"}}
+        models = run.models()
+        models.pop("base", None)
         report: dict[str, dict[str, Any]] = {}
         frozen = recipe
         for stage in _until(until):
             began = time.monotonic()
+            models |= _base(stage, recipe, models)
             step = _look(stage, recipe, run, models, refresh)
             if step.reason:
-                outcome = _perform(step, recipe, run, models, refresh)
-                models |= outcome.models
+                models = _kept(models, stage) | _perform(step, recipe, run, models, refresh).models
                 run.write_models(models)
             frozen = _resolved(frozen, run.manifest(stage.name))
             status = "done" if step.reason else "skipped"
@@ -146,8 +148,20 @@ def execute(
     return Result(run.folder, time.monotonic() - started, report, models)
 
 
+def _base(stage: Stage, recipe: Recipe, models: dict[str, ModelRef]) -> dict[str, ModelRef]:
+    """The base model, found (and downloaded, if it is the hub's) when the first stage that needs it comes."""
+    return {} if "base" in models or "base" not in stage.models else {"base": resolve(recipe.base)}
+
+
+def _kept(models: dict[str, ModelRef], stage: Stage) -> dict[str, ModelRef]:
+    """The models that a stage's new result leaves valid: not those that later stages made from the old one."""
+    gone = {later.makes for later in PIPELINE[PIPELINE.index(stage) :]}
+    return {point: ref for point, ref in models.items() if point not in gone}
+
+
 def check(recipe: Recipe) -> None:
     """Find what would fail later. Raises UserError for a file that is not there or a name that nothing has."""
+    locate(recipe.base)
     for name in STAGES:
         for path in recipes.paths_in(getattr(recipe, name)):
             if not path.exists():
@@ -281,8 +295,8 @@ class Served:
     questions: list[str] = field(default_factory=list)
 
 
-def served(target: str) -> Served:
-    """The model of a run's quantised file, or of a GGUF file.
+def served(target: str, settings: list[str] | None = None) -> Served:
+    """The model of a run's quantised file, or of a GGUF file; `settings` change the run's recipe for this serving.
 
     Raises UserError when the target is neither, or the run has exported nothing yet.
     """
@@ -290,13 +304,17 @@ def served(target: str) -> Served:
     if path.suffix == ".gguf":
         if not path.is_file():
             raise UserError(f"{target}: no such file")
+        if settings:
+            raise UserError("--set changes a run's recipe; a .gguf file has none")
         return Served(ModelRef("gguf", str(path.resolve()), path.stem, sha256=files.sha256_path(path)))
     run = Run.open(path)
     ref = run.models().get("quantised")
     if ref is None or not Path(ref.path).exists():
         raise UserError(f"{target}: nothing exported yet; finish it with: ozfig run {target}/recipe.yaml")
-    asked = [Example.from_row(row).question for row in files.read_jsonl(run.stage("prepare") / "held_out.jsonl")]
-    return Served(replace(ref, name=run.recipe.name), run.recipe, sorted(asked, key=len)[:FIRST_QUESTIONS])
+    held_out = run.stage("prepare") / "held_out.jsonl"  # absent where only the file to serve was copied
+    asked = [Example.from_row(row).question for row in files.read_jsonl(held_out)] if held_out.exists() else []
+    recipe = recipes.load(Recipe, run.folder / RECIPE, settings)
+    return Served(replace(ref, name=recipe.name), recipe, sorted(asked, key=len)[:FIRST_QUESTIONS])
 
 
 def pretrain(section: Pretrain, runs: Path) -> dict[str, Any]:
@@ -305,7 +323,8 @@ def pretrain(section: Pretrain, runs: Path) -> dict[str, Any]:
     The second phase is the ordinary pipeline up to `tune`, with the first phase's model as its base.
     """
     folder = runs / section.name
-    figures: dict[str, Any] = registry.find("pretrain", "model")(section, folder / "text")
+    with Run(folder / "text").lock():
+        figures: dict[str, Any] = registry.find("pretrain", "model")(section, folder / "text")
     if section.instruct is None:
         return figures
     values = section.instruct.model_dump(mode="json")

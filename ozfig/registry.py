@@ -54,10 +54,14 @@ EXTRAS = {
     "sentencepiece": "tune",
     "gguf": "tune",
     "safetensors": "tune",
+    "accelerate": "tune",
+    "convert_hf_to_gguf": "tune",
     "xllamacpp": "serve",
     "fastapi": "serve",
     "uvicorn": "serve",
     "sqlalchemy": "serve",
+    "alembic": "serve",
+    "markdown_it": "serve",
     "playwright": "render",
 }
 

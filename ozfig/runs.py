@@ -11,7 +11,8 @@ from filelock import FileLock, Timeout
 
 from ozfig import files
 from ozfig.errors import UserError
-from ozfig.recipe import Recipe, dump, load
+from ozfig.recipe import Recipe
+from ozfig.recipes import dump, load
 from ozfig.types import Manifest, ModelRef
 
 STAGES = ["gather", "prepare", "tune", "export", "evaluate"]

@@ -11,7 +11,8 @@ import time
 
 import pytest
 
-from ozfig import files, pipeline, recipe
+from ozfig import files, pipeline, recipes
+from ozfig.errors import UserError
 from ozfig.recipe import Recipe
 from ozfig.runs import STAGES, Run
 
@@ -70,7 +71,7 @@ def test_the_result_is_one_object_with_the_contract_keys(finished):
 def test_nothing_changed_means_nothing_runs(finished):
     path, run, _ = finished
     before = fingerprint(run)
-    result = pipeline.execute(recipe.load(Recipe, path), run)
+    result = pipeline.execute(recipes.load(Recipe, path), run)
     assert {row["status"] for row in result.stages.values()} == {"skipped"}
     assert fingerprint(run) == before
 
@@ -78,7 +79,7 @@ def test_nothing_changed_means_nothing_runs(finished):
 def test_the_frozen_recipe_makes_the_same_run(finished):
     _, run, _ = finished
     frozen = run.recipe
-    assert "auto" not in {frozen.tune.max_length, frozen.tune.packing, frozen.tune.batch_tokens, frozen.tune.head}
+    assert "auto" not in {frozen.tune.max_length, frozen.tune.packing, frozen.tune.batch_tokens}
     statuses = {row["status"] for row in pipeline.plan(frozen, run)}
     assert statuses == {"skip"}
 
@@ -94,7 +95,7 @@ def test_the_frozen_recipe_makes_the_same_run(finished):
 )
 def test_a_changed_section_reruns_only_what_depends_on_it(finished, change, first):
     path, run, _ = finished
-    rows = {row["stage"]: row["status"] for row in pipeline.plan(recipe.load(Recipe, path, [change]), run)}
+    rows = {row["stage"]: row["status"] for row in pipeline.plan(recipes.load(Recipe, path, [change]), run)}
     position = STAGES.index(first)
     assert [rows[name] for name in STAGES] == ["skip"] * position + ["run"] * (len(STAGES) - position)
 
@@ -104,7 +105,7 @@ def test_a_missing_output_is_made_again(finished):
     target = run.folder / "prepare" / "dropped.jsonl"
     kept = target.read_bytes()
     target.unlink()
-    assert pipeline.plan(recipe.load(Recipe, path), run)[1]["why"] == "output missing or edited"
+    assert pipeline.plan(recipes.load(Recipe, path), run)[1]["why"] == "output missing or edited"
     target.write_bytes(kept)
 
 
@@ -130,6 +131,24 @@ def test_many_killed_runs_end_with_the_same_hashes(finished, tmp_path):
     path, run, _ = finished
     for seed in range(10):
         assert fingerprint(disturbed(path, tmp_path / str(seed), kills=4, seed=seed)) == fingerprint(run)
+
+
+def test_the_recipe_in_a_run_folder_belongs_to_that_run(finished, tmp_path):
+    _, run, _ = finished
+    words = [sys.executable, "-m", "ozfig.cli", "plan", str(run.folder / "recipe.yaml"), "--json"]
+    found = json.loads(subprocess.run(words, capture_output=True, text=True, check=True, cwd=tmp_path).stdout)
+    assert found["run"] == str(run.folder)
+    assert {row["status"] for row in found["stages"]} == {"skip"}
+
+
+def test_a_new_tuning_takes_the_old_file_out_of_service(finished, tmp_path):
+    path, run, _ = finished
+    shutil.copytree(run.folder, tmp_path / "small")
+    copy = Run(tmp_path / "small")
+    changed = recipes.load(Recipe, path, ["tune.epochs=1"])
+    assert "quantised" not in pipeline.execute(changed, copy, until="tune").models
+    with pytest.raises(UserError, match="nothing exported yet"):
+        pipeline.served(str(copy.folder))
 
 
 def test_two_processes_do_not_share_a_run(finished):

@@ -23,16 +23,24 @@ def resolve(base: str) -> ModelRef:
     Raises UserError for a name that stands for nothing, a gated model or weights that are not safetensors;
     OutsideError when the hub cannot be reached.
     """
+    folder = locate(base)
+    if folder is None:
+        return _reference(_download(base), base)
+    return _reference(folder, folder.name)
+
+
+def locate(base: str) -> Path | None:
+    """The folder that `base` names, read no further; None for a hub id. Raises UserError for neither."""
     embedded, local = EMBEDDED / base, Path(base).expanduser()
     if re.fullmatch(r"[\w-]+", base) and (embedded / "config.json").is_file():
-        return _reference(embedded, base)
+        return embedded
     if (local / "config.json").is_file():
-        return _reference(local.resolve(), local.resolve().name)
+        return local.resolve()
     if local.is_dir():
         raise UserError(f"base {base!r}: the folder holds no config.json, so it is no model")
     if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", base):
         raise UserError(f"base {base!r}: no such model; {_hint(base)}")
-    return _reference(_download(base), base)
+    return None
 
 
 def _hint(base: str) -> str:

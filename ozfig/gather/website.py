@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ozfig import console, recipe
+from ozfig import console, recipes
 from ozfig.errors import MissingExtra, OutsideError, UserError
 from ozfig.gather import Gathered, SourceContext
 from ozfig.gather.frontier import Frontier
@@ -41,7 +41,7 @@ def crawl(url: str, **options: Any) -> list[Document]:
     allow_private, connect_to, serve). Works inside a running event loop too. Raises UserError when the
     address or an option has to change, OutsideError when the site does not answer.
     """
-    section = recipe.parse(Website, {"url": url, **options}, "crawl")
+    section = recipes.parse(Website, {"url": url, **options}, "crawl")
     return _gather(section, None).documents
 
 

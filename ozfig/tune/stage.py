@@ -56,7 +56,6 @@ def run(job: Job) -> Outcome:
         },
         models={"tuned": _reference(job.name, target, base, lora)},
         resolved={
-            "tune.head": "causal",
             "tune.max_length": data.max_length,
             "tune.packing": metrics["packing"],
             "tune.batch_tokens": metrics["batch_tokens"],

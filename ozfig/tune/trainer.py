@@ -135,7 +135,7 @@ class Watch(transformers.TrainerCallback):  # type: ignore[misc]
 
 def arguments(section: Tune, plan: Plan, folder: Path, seed: int) -> transformers.TrainingArguments:
     """Trainer's options. Full training keeps float32 weights and multiplies in bf16 where that is quick."""
-    return transformers.TrainingArguments(
+    args = transformers.TrainingArguments(
         output_dir=str(folder / CHECKPOINTS),
         per_device_train_batch_size=1,
         gradient_accumulation_steps=plan.per_step,
@@ -159,6 +159,9 @@ def arguments(section: Tune, plan: Plan, folder: Path, seed: int) -> transformer
         disable_tqdm=True,
         use_cpu=not torch.cuda.is_available(),
     )
+    # a sequence is packed for one device: with several GPUs Trainer would split a batch between them
+    args._n_gpu = min(args.n_gpu, 1)
+    return args
 
 
 def _identity(model: Any, plan: Plan, section: Tune, seed: int) -> str:

@@ -3,7 +3,8 @@ import pytest
 from ozfig import files
 from ozfig.errors import UserError
 from ozfig.gather.stage import run
-from ozfig.recipe import Gather, parse
+from ozfig.recipe import Gather
+from ozfig.recipes import parse
 from ozfig.types import Document, Example, Job
 
 

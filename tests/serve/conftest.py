@@ -20,7 +20,8 @@ QUESTIONS = ["What is water?", "Who was Ada <Lovelace>?"]
 END = 2  # the tokenizer's </s>
 PROGRAM = """
 import sys
-from ozfig.recipe import Recipe, parse
+from ozfig.recipe import Recipe
+from ozfig.recipes import parse
 from ozfig.serve.app import serve
 from ozfig.types import ModelRef
 gguf, database, host, system, *questions = sys.argv[1:]

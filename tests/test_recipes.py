@@ -1,8 +1,8 @@
 import pytest
 
-from ozfig import recipe
+from ozfig import recipes
 from ozfig.errors import RecipeError, UserError
-from ozfig.recipe import Recipe
+from ozfig.recipe import Documents, Pretrain, Recipe
 from tests.conftest import ROOT
 
 SITE = {"gather": {"sources": [{"kind": "website", "url": "http://x.example/"}]}}
@@ -21,20 +21,20 @@ SITE = {"gather": {"sources": [{"kind": "website", "url": "http://x.example/"}]}
 )
 def test_a_wrong_key_is_one_line_that_names_it(values, message):
     with pytest.raises(RecipeError) as caught:
-        recipe.parse(Recipe, values, "x.yaml")
+        recipes.parse(Recipe, values, "x.yaml")
     assert str(caught.value).startswith("x.yaml: ")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_names_of_other_tools_are_read(capsys):
-    read = recipe.parse(Recipe, {**SITE, "tune": {"lora_r": 8, "num_epochs": 2}}, "x.yaml")
+    read = recipes.parse(Recipe, {**SITE, "tune": {"lora_r": 8, "num_epochs": 2}}, "x.yaml")
     assert (read.tune.rank, read.tune.epochs) == (8, 2)
     assert "lora_r is read as rank" in capsys.readouterr().err
 
 
 def test_set_reaches_sections_and_lists():
-    values = recipe.override(
+    values = recipes.override(
         {"gather": {"sources": [{"kind": "dataset", "path": "a"}]}}, ["gather.sources.0.limit=5", "tune.epochs=0.5"]
     )
     assert values == {"gather": {"sources": [{"kind": "dataset", "path": "a", "limit": 5}]}, "tune": {"epochs": 0.5}}
@@ -43,20 +43,20 @@ def test_set_reaches_sections_and_lists():
 @pytest.mark.parametrize("setting", ["tune.rank", "gather.sources.7.limit=1", "name.x=1"])
 def test_a_wrong_setting_is_refused(setting):
     with pytest.raises(UserError, match="--set"):
-        recipe.override({"name": "x", "gather": {"sources": [{}]}}, [setting])
+        recipes.override({"name": "x", "gather": {"sources": [{}]}}, [setting])
 
 
 def test_every_recipe_in_the_house_is_valid():
     found = sorted((ROOT / "recipes").glob("*.yaml"))
-    kinds = [recipe.Pretrain if "corpus" in recipe.read_yaml(path) else Recipe for path in found]
-    assert [recipe.load(kind, path).name for kind, path in zip(kinds, found, strict=True)] == [p.stem for p in found]
+    kinds = [Pretrain if "corpus" in recipes.read_yaml(path) else Recipe for path in found]
+    assert [recipes.load(kind, path).name for kind, path in zip(kinds, found, strict=True)] == [p.stem for p in found]
     assert len(found) >= 4
 
 
 def test_a_recipe_survives_being_written_and_read(tmp_path):
-    first = recipe.parse(Recipe, SITE, "x")
-    (tmp_path / "r.yaml").write_text(recipe.dump(first))
-    assert recipe.load(Recipe, tmp_path / "r.yaml") == first
+    first = recipes.parse(Recipe, SITE, "x")
+    (tmp_path / "r.yaml").write_text(recipes.dump(first))
+    assert recipes.load(Recipe, tmp_path / "r.yaml") == first
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_a_recipe_survives_being_written_and_read(tmp_path):
 def test_a_bare_target_becomes_a_recipe(target, kind, name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "faq.csv").write_text("question,answer\na,b\n")
-    made = recipe.find(target)
+    made = recipes.find(target)
     assert made.gather.sources[0].kind == kind
     assert made.name == (name or tmp_path.name)
 
@@ -78,16 +78,16 @@ def test_a_bare_target_becomes_a_recipe(target, kind, name, tmp_path, monkeypatc
 def test_a_target_that_is_nothing_is_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="did you mean http"):
-        recipe.find("example.com")
+        recipes.find("example.com")
 
 
 def test_a_packaged_recipe_is_found_from_anywhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert recipe.find("demo") == recipe.find("recipes/demo.yaml")
+    assert recipes.find("demo") == recipes.find("recipes/demo.yaml")
 
 
 def test_every_option_is_explained():
-    rows = recipe.options(Recipe)
+    rows = recipes.options(Recipe)
     assert len(rows) > 60
     assert [key for key, _, meaning in rows if not meaning and not key.endswith("kind")] == []
 
@@ -96,6 +96,28 @@ def test_a_moved_folder_has_the_same_key(tmp_path):
     hashes = []
     for place in ("a", "b"):
         folder = tmp_path / place
-        section = recipe.Documents(path=str(folder))
-        hashes.append(recipe.content_hash(section, {str(folder): "same content"}))
+        section = Documents(path=str(folder))
+        hashes.append(recipes.content_hash(section, {str(folder): "same content"}))
     assert hashes[0] == hashes[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("foo: bar: baz", "foo: bar: baz"),
+        ("Answer: yes", "Answer: yes"),
+        ("", ""),
+        ("{a: 1}", {"a": 1}),
+        ("[1, 2]", [1, 2]),
+    ],
+)
+def test_a_setting_is_text_unless_it_is_plainly_more(text, value):
+    assert recipes.override({}, [f"system={text}"]) == {"system": value}
+
+
+def test_paths_start_at_the_recipe_or_at_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    found = recipes.absolute_paths(
+        {"a": [{"path": "~/faq.csv"}, {"path": "../x"}], "base": "./m"}, tmp_path / "recipes"
+    )
+    assert found == {"a": [{"path": f"{tmp_path}/faq.csv"}, {"path": f"{tmp_path}/x"}], "base": f"{tmp_path}/recipes/m"}
