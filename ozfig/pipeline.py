@@ -178,8 +178,6 @@ def _until(last: str) -> list[Stage]:
 def _inputs(stage: Stage, recipe: Recipe, run: Run) -> dict[str, Path]:
     """The files that a stage reads, by the names it knows."""
     inputs = {name: run.folder / path for name, path in stage.inputs.items()}
-    if stage.name == "prepare" and recipe.prepare.held_out.path:
-        inputs["held_out"] = Path(recipe.prepare.held_out.path)
     if stage.name == "export":
         inputs["adapter"] = run.folder / "tune" / ("adapter" if recipe.tune.method == "lora" else "model")
     return inputs
@@ -330,7 +328,13 @@ def pretrain(section: Pretrain, runs: Path) -> dict[str, Any]:
     values = section.instruct.model_dump(mode="json")
     recipe = recipes.parse(
         Recipe,
-        {"name": "instruct", "seed": section.seed, "system": "", "base": figures["model"], **values},
+        {
+            "name": "instruct",
+            "seed": section.seed,
+            "system": "",
+            "base": str(Path(figures["model"]).resolve()),
+            **values,
+        },
         section.name,
     )
     result = execute(recipe, Run(folder / "instruct"), until="tune", announce=console.stage_line)
