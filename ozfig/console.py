@@ -68,6 +68,27 @@ def warn(text: str) -> None:
     screen.print(f"[yellow]note[/yellow]  {escape(text)}", soft_wrap=True)
 
 
+def pair(id: str, status: str, question: str, answer: str) -> None:
+    """Print a question and its answer under the id that a person names it by."""
+    screen.print(f"[dim]{id}  {status}[/dim]")
+    screen.print(f"  [bold]{escape(question)}[/bold]")
+    screen.print(f"  {escape(answer)}")
+
+
+def tokens(runs: list[tuple[str, bool]]) -> None:
+    """Print a row as a model reads it; what the loss is computed on stands out, also where there is no colour."""
+    text = Text()
+    for part, trained in runs:
+        text.append(f"⟦{part}⟧" if trained else part, style="bold green" if trained else "dim")
+    screen.print(text, soft_wrap=True)
+    screen.print()
+
+
+def note(text: str) -> None:
+    """Print a remark on what stands above."""
+    screen.print(f"  [dim]{escape(text)}[/dim]")
+
+
 def fail(text: str) -> None:
     """Print the one line that explains why the command stopped."""
     screen.print(f"[red]error[/red] {escape(text)}", soft_wrap=True)

@@ -6,21 +6,32 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ozfig.errors import UserError
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write `data` to `path` through a neighbour that is renamed, so that no reader sees half a file."""
+@contextmanager
+def whole(path: Path) -> Iterator[BinaryIO]:
+    """A file to write into that takes its place when the block ends well, so that no reader sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    with part.open("wb") as out:
+    try:
+        with part.open("wb") as out:
+            yield out
+            out.flush()
+            os.fsync(out.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write `data` to `path`, whole or not at all."""
+    with whole(path) as out:
         out.write(data)
-        out.flush()
-        os.fsync(out.fileno())
-    part.replace(path)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -49,8 +60,9 @@ def read_json(path: Path) -> Any:
 
 
 def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    """Write one canonical JSON object a line."""
-    write_text(path, "".join(dump(row) + "\n" for row in rows))
+    """Write one canonical JSON object a line, as the rows come, whole or not at all."""
+    with whole(path) as out:
+        out.writelines(f"{dump(row)}\n".encode() for row in rows)
 
 
 def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:

@@ -18,7 +18,9 @@ T = TypeVar("T", bound=Section)
 
 # where recipes and examples lie: beside the package in a checkout, inside it once installed
 SHARE = next(p for p in (Path(__file__).parents[1], Path(__file__).parent / "share") if (p / "recipes").is_dir())
-PATH_KEYS = {"path", "serve", "corpus"}
+# "from" and "general_from" name a file, or hold a section that does
+MODEL_KEYS = {"base", "model"}  # a folder or file where it looks like one, else a name
+PATH_KEYS = {"path", "serve", "corpus", "urls_from", "benchmarks", "from", "general_from"}
 
 
 def parse(kind: type[T], values: Any, origin: str) -> T:
@@ -47,7 +49,7 @@ def _explain(kind: type[Section], problem: Any) -> str:
     return f"{key}: {problem['msg'][:1].lower()}{problem['msg'][1:]}{given}"
 
 
-_KINDS = {"website", "documents", "dataset", "rules", "none"}
+_KINDS = {"website", "documents", "dataset", "rules", "teacher", "none"}
 
 
 def _fields_at(kind: type[Section], path: list[str]) -> list[str]:
@@ -125,14 +127,12 @@ def absolute_paths(values: dict[str, Any], folder: Path) -> dict[str, Any]:
             return {k: fix(v, k) for k, v in value.items()}
         if isinstance(value, list):
             return [fix(v, key) for v in value]
-        if key in PATH_KEYS and isinstance(value, str) and value:
+        is_path = key in PATH_KEYS or (key in MODEL_KEYS and str(value).startswith((".", "/", "~")))
+        if is_path and isinstance(value, str) and value:
             return str((folder / Path(value).expanduser()).resolve())
         return value
 
     fixed: dict[str, Any] = fix(values)
-    base = fixed.get("base")
-    if isinstance(base, str) and base.startswith((".", "/", "~")):
-        fixed["base"] = str((folder / Path(base).expanduser()).resolve())
     return fixed
 
 
@@ -161,7 +161,7 @@ def for_target(target: str, settings: list[str] | None = None) -> Recipe:
         name = host
     elif path.is_dir():
         source, name = {"kind": "documents", "path": str(path.resolve())}, path.resolve().name
-    elif path.is_file() and re.search(r"\.(csv|tsv|jsonl?)(\.gz)?$", path.name):
+    elif path.is_file() and re.search(r"\.(csv|tsv|jsonl?|parquet)(\.gz)?$", path.name):
         source, name = {"kind": "dataset", "path": str(path.resolve())}, path.name.split(".")[0]
     elif path.is_file():
         source, name = {"kind": "documents", "path": str(path.resolve())}, path.stem

@@ -22,6 +22,8 @@ PLUGINS: dict[str, dict[str, str]] = {
     "report": {"summary": "ozfig.evaluate.report:summary_table"},
     "server": {"api": "ozfig.serve.app:serve"},
     "pretrain": {"model": "ozfig.tune.pretrain:pretrain"},
+    "tokens": {"shown": "ozfig.tune.look:shown"},
+    "review": {"pairs": "ozfig.prepare.review.desk:open_desk"},
     "source": {
         "website": "ozfig.gather.website:gather",
         "documents": "ozfig.gather.documents:gather",
@@ -29,12 +31,20 @@ PLUGINS: dict[str, dict[str, str]] = {
     },
     "pairs": {
         "rules": "ozfig.prepare.pairs:by_rules",
+        "teacher": "ozfig.prepare.teach.teacher:by_teacher",
         "none": "ozfig.prepare.pairs:none",
     },
     "filter": {
         "exact": "ozfig.prepare.clean:exact",
         "near": "ozfig.prepare.clean:near",
+        "semantic": "ozfig.prepare.semantic:semantic",
         "length": "ozfig.prepare.clean:length",
+        "language": "ozfig.prepare.texts:language",
+        "boilerplate": "ozfig.prepare.texts:boilerplate",
+        "encoding": "ozfig.prepare.texts:encoding",
+        "personal": "ozfig.prepare.personal:personal",
+        "refusal": "ozfig.prepare.texts:refusal",
+        "quoting": "ozfig.prepare.texts:quoting",
     },
     "metric": {
         "exact_match": "ozfig.evaluate.scorers:exact_match",
@@ -63,6 +73,11 @@ EXTRAS = {
     "alembic": "serve",
     "markdown_it": "serve",
     "playwright": "render",
+    "pdfplumber": "documents",
+    "mammoth": "documents",
+    "pptx": "documents",
+    "datasets": "hub",
+    "pyarrow": "hub",
 }
 
 

@@ -17,6 +17,7 @@ from ozfig.types import Manifest, ModelRef
 
 STAGES = ["gather", "prepare", "tune", "export", "evaluate"]
 RECIPE = "recipe.yaml"
+EDITS = "edits.jsonl"  # what people changed of the data, over what the stages made
 
 
 class Run:

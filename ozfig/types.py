@@ -61,7 +61,9 @@ class Example(Row):
     """A conversation to learn from or to be asked. The last message is the assistant's reference answer.
 
     `context` is the passage that holds the answer, `answers` further accepted answers, `source` the
-    document's uri or the file, `maker` what made the pair (faq, heading, definition, table, dataset).
+    document's uri or the file, `origin` the source of the recipe that it came from (a site's address, a
+    folder's or file's name), `maker` what made the pair (faq, heading, definition, table, teacher, dataset),
+    `evidence` the sentences of the context that support the answer, where they were looked for.
     """
 
     id: str
@@ -70,6 +72,8 @@ class Example(Row):
     answers: list[str] = field(default_factory=list)
     source: str = ""
     maker: str = ""
+    origin: str = ""
+    evidence: list[str] = field(default_factory=list)
 
     @classmethod
     def make(cls, messages: list[Message], **fields: Any) -> Example:
@@ -105,7 +109,7 @@ class Example(Row):
 
 @dataclass(frozen=True)
 class Dropped(Row):
-    """An example that was taken out: why, and the example or question (`neighbour`) that it repeats."""
+    """An example that was taken out: why, and the question that it repeats or the words at fault (`neighbour`)."""
 
     example: Example
     reason: str
@@ -116,6 +120,11 @@ class Dropped(Row):
     def from_row(cls, row: dict[str, Any]) -> Dropped:
         """The dropped example of a JSON object."""
         return cls(**{**row, "example": Example.from_row(row["example"])})
+
+
+@dataclass(frozen=True)
+class Flagged(Dropped):
+    """An example that was kept, and that a person should look at: why, and what it is near to."""
 
 
 @dataclass(frozen=True)
@@ -221,6 +230,8 @@ class Job:
     """What the pipeline hands to a stage: its section of the recipe, the files it reads, the folder it fills.
 
     `inputs` maps names (such as "documents") to files of earlier stages or to files that the section names.
+    `cache` is a folder of the stage's own that outlives a change of the recipe: what was costly to get from
+    outside (pages, a teacher's answers) is kept there under a key of its own. Its loss costs time only.
     """
 
     name: str
@@ -230,6 +241,7 @@ class Job:
     folder: Path
     inputs: dict[str, Path]
     models: dict[str, ModelRef]
+    cache: Path
     refresh: bool = False
 
 

@@ -1,0 +1,111 @@
+"""What people changed of a run's data: a layer over it, kept in the run as `edits.jsonl`.
+
+An edit names the example by its id. The file only grows; the last word on an example counts, and an example
+that was edited can be edited again under its new id. With the file, the run can be made again as it is.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from ozfig import files
+from ozfig.errors import UserError
+from ozfig.types import Example, Message, Row
+
+Action = Literal["edit", "drop", "restore", "add"]
+ACTIONS = ("edit", "drop", "restore", "add")
+BY_HAND = "dropped by hand"
+MAKER = "hand"
+
+
+@dataclass(frozen=True)
+class Edit(Row):
+    """One change. `question` and `answer` are those of an edited or added pair, `context` an added one's passage."""
+
+    action: Action
+    id: str = ""
+    question: str = ""
+    answer: str = ""
+    context: str = ""
+
+
+@dataclass(frozen=True)
+class Edited:
+    """An example after the edits: `keep` protects it from every filter, `drop` takes it out."""
+
+    example: Example
+    keep: bool = False
+    drop: bool = False
+
+
+class Layer:
+    """The edits of a run, ready to be laid over its examples."""
+
+    def __init__(self, edits: Iterable[Edit]) -> None:
+        self._by_id: dict[str, list[tuple[int, Edit]]] = defaultdict(list)
+        self.added: list[Example] = []
+        self._used: set[str] = set()
+        for place, edit in enumerate(edits):
+            if edit.action == "add":
+                fields = {"context": edit.context, "source": MAKER, "origin": MAKER, "maker": MAKER}
+                self.added.append(Example.pair(edit.question, edit.answer, **fields))
+            else:
+                self._by_id[edit.id].append((place, edit))
+
+    @classmethod
+    def read(cls, path: Path | None) -> Layer:
+        """The layer of a run's edits file; without one it changes nothing. Raises UserError for a broken row."""
+        rows = files.read_jsonl(path) if path and path.exists() else iter(())
+        try:
+            edits = [Edit.from_row(row) for row in rows]
+        except TypeError as error:
+            raise UserError(f"{path}: not an edit: {error}") from None
+        if wrong := next((e for e in edits if e.action not in ACTIONS), None):
+            raise UserError(f"{path}: {wrong.action!r} is no action; known are {', '.join(ACTIONS)}")
+        return cls(edits)
+
+    def apply(self, example: Example) -> Edited:
+        """An example as people want it. Each edit is followed by later ones only, so that going back is possible."""
+        last, keep = -1, False
+        while waiting := [(n, e) for n, e in self._by_id.get(example.id, ()) if n > last]:
+            self._used.add(example.id)
+            fate = next((e for _, e in reversed(waiting) if e.action != "edit"), None)
+            if fate is not None and fate.action == "drop":
+                return Edited(example, drop=True)
+            keep |= fate is not None
+            changes = [(n, e) for n, e in waiting if e.action == "edit"]
+            if not changes:
+                break
+            last, change = changes[-1]
+            example = changed(example, change.question, change.answer)
+        return Edited(example, keep=keep)
+
+    @property
+    def unused(self) -> list[str]:
+        """Ids that no example had: their pages or pairs are gone."""
+        return sorted(set(self._by_id) - self._used)
+
+
+def changed(example: Example, question: str, answer: str) -> Example:
+    """The example with another last question and answer (empty: as before); what was found for the old answer goes."""
+    turns = list(example.messages)
+    asked = max(i for i, m in enumerate(turns) if m.role == "user")
+    turns[asked] = Message("user", question or turns[asked].content)
+    turns[-1] = Message("assistant", answer or turns[-1].content)
+    made = Example.make(turns, context=example.context)
+    same = turns[-1] == example.messages[-1]
+    answers, evidence = (example.answers, example.evidence) if same else ([], [])
+    return replace(example, id=made.id, messages=turns, answers=answers, evidence=evidence)
+
+
+def append(path: Path, edits: Iterable[Edit]) -> int:
+    """Add edits to a run's file, all or none; returns how many there were."""
+    new = [edit.to_row() for edit in edits]
+    if new:
+        old = list(files.read_jsonl(path)) if path.exists() else []
+        files.write_jsonl(path, [*old, *new])
+    return len(new)
