@@ -8,6 +8,7 @@ depend on time, ports or the order in which answers arrive.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from ozfig.types import Document, Example
 
 @dataclass(frozen=True)
 class SourceContext:
-    """What a source is given. `refresh` asks it to forget what it kept in `folder`."""
+    """What a source is given. `folder` outlives a change of the recipe; `refresh` asks the outside world again."""
 
     folder: Path
     refresh: bool = False
@@ -24,14 +25,16 @@ class SourceContext:
 
 @dataclass
 class Gathered:
-    """What a source gives back. `failed` names, with the reason, what could not be read;
+    """What a source gives back. `examples` may be read once only; the rest is whole when they have been read.
 
-    `looked_at` says in a few words what was searched; `needs_browser` counts pages whose text only a
-    browser would show; `counts` are further figures for the manifest.
+    `failed` names, with the reason, what could not be read; `looked_at` says in a few words what was searched;
+    `needs_browser` counts pages whose text only a browser would show; `counts` are further figures for the
+    manifest. `origin` names the source: it is the `source` of its documents and the `origin` of its examples.
     """
 
+    origin: str
     documents: list[Document] = field(default_factory=list)
-    examples: list[Example] = field(default_factory=list)
+    examples: Iterable[Example] = ()
     failed: list[str] = field(default_factory=list)
     looked_at: str = ""
     needs_browser: int = 0

@@ -1,23 +1,17 @@
-"""Files as documents: Markdown, HTML and plain text, one or a folder of them."""
+"""Files as documents: one, or a folder of them. What cannot be read is told with its reason, and the rest goes on."""
 
 from __future__ import annotations
 
-import re
+import fnmatch
+from collections.abc import Iterable
 from pathlib import Path
-
-import yaml
 
 from ozfig import console
 from ozfig.errors import UserError
-from ozfig.gather import Gathered, SourceContext
+from ozfig.gather import Gathered, SourceContext, readers
 from ozfig.recipe import Documents
 from ozfig.types import Document
-from ozfig.web.extract import LITTLE, extract
-
-MARKDOWN, HTML, TEXT = {".md", ".markdown"}, {".html", ".htm"}, {".txt"}
-KINDS = MARKDOWN | HTML | TEXT
-FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
-FIRST_HEADING = re.compile(r"^#{1,6}\s+(.+?)\s*#*$", re.MULTILINE)
+from ozfig.web.extract import LITTLE
 
 
 def gather(section: Documents, context: SourceContext) -> Gathered:
@@ -26,62 +20,55 @@ def gather(section: Documents, context: SourceContext) -> Gathered:
     if not path.exists():
         raise UserError(f"documents: {path}: no such file or folder")
     folder = path if path.is_dir() else path.parent
-    names = _files(path)
-    if not names:
-        raise UserError(f"documents: {path}: no file of the kinds {', '.join(sorted(KINDS))}")
-    gathered = Gathered(looked_at=f"{len(names)} files of {path.name}")
-    for name in names:
-        uri = name.relative_to(folder).as_posix()
-        try:
-            document = _read(name, uri, path.name)
-        except (OSError, UnicodeError) as error:
-            gathered.failed.append(f"{uri}: {'not text' if isinstance(error, UnicodeError) else error.strerror}")
-            continue
-        if document.text:
-            gathered.documents.append(document)
-        else:
-            gathered.failed.append(f"{uri}: empty")
+    known, others = _files(path, section)
+    if not known:
+        kinds = ", ".join(sorted(readers.READERS))
+        narrowed = " that include and exclude leave" if section.include or section.exclude else ""
+        raise UserError(f"documents: {path}: no file of the kinds {kinds}{narrowed}")
+    gathered = Gathered(path.name, looked_at=f"{len(known)} files of {path.name}", counts={"other_kinds": others})
+    with console.bar("documents", total=len(known), unit="files") as bar:
+        for name in known:
+            uri = name.relative_to(folder).as_posix()
+            try:
+                gathered.documents.append(_document(name, uri, path.name))
+            except readers.Unreadable as error:
+                gathered.failed.append(f"{uri}: {error}")
+            except OSError as error:
+                gathered.failed.append(f"{uri}: {error.strerror or error}")
+            bar.advance()
     for line in gathered.failed:
         console.warn(f"documents: left out {line}")
     return gathered
 
 
-def _files(path: Path) -> list[Path]:
-    """The files to read, sorted; hidden files and folders are passed over."""
+def _files(path: Path, section: Documents) -> tuple[list[Path], int]:
+    """The files to read, sorted, and how many are of other kinds; hidden ones are passed over."""
     if path.is_file():
-        return [path]
-    found = [p for p in path.rglob("*") if p.suffix.lower() in KINDS and p.is_file()]
-    return sorted(p for p in found if not any(part.startswith(".") for part in p.relative_to(path).parts))
+        return [path] if path.suffix.lower() in readers.READERS else [], 0
+    known, others = [], 0
+    for found in path.rglob("*"):
+        parts = found.relative_to(path).parts
+        # Office keeps a ~$ file beside each one that is open
+        if any(part.startswith((".", "~$")) for part in parts) or not found.is_file():
+            continue
+        name = "/".join(parts)
+        if (section.include and not _matches(name, section.include)) or _matches(name, section.exclude):
+            continue
+        if found.suffix.lower() in readers.READERS:
+            known.append(found)
+        else:
+            others += 1
+    return sorted(known), others
 
 
-def _read(path: Path, uri: str, source: str) -> Document:
-    """One file as a document. Raises OSError or UnicodeError."""
-    data = path.read_bytes()
-    if b"\0" in data[:4096] and not data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise UnicodeError("binary")
-    text = data.decode("utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig").replace("\r\n", "\n")
-    title = path.stem.replace("-", " ").replace("_", " ")
-    kind = path.suffix.lower()
-    if kind in HTML:
-        page = extract(text)
-        title, text = page.title or title, page.markdown
-    elif kind in MARKDOWN:
-        title, text = _markdown(text, title)
-    text = text.strip()
-    note = f"little text: {len(text)} characters" if len(text) < LITTLE else ""
-    return Document.make(uri, title, text, source, note)
+def _matches(name: str, patterns: Iterable[str]) -> bool:
+    """Whether a path below the folder matches a pattern; * also matches /, and a folder's name all that is in it."""
+    return any(fnmatch.fnmatchcase(name, p) or fnmatch.fnmatchcase(name, f"{p.rstrip('/')}/*") for p in patterns)
 
 
-def _markdown(text: str, fallback: str) -> tuple[str, str]:
-    """Title and text of a Markdown file: front matter names the title, else the first heading does."""
-    named = ""
-    front = FRONT_MATTER.match(text)
-    if front:
-        try:
-            values = yaml.safe_load(front[1])
-        except yaml.YAMLError:
-            values = None  # two rules with prose between them, not front matter
-        if isinstance(values, dict):
-            named, text = str(values.get("title") or ""), text[front.end() :]
-    heading = FIRST_HEADING.search(text)
-    return named or (heading[1] if heading else fallback), text
+def _document(path: Path, uri: str, source: str) -> Document:
+    """One file as a document. Raises Unreadable and OSError."""
+    found = readers.read(path)
+    title = found.title or path.stem.replace("-", " ").replace("_", " ")
+    little = f"little text: {len(found.text)} characters" if len(found.text) < LITTLE else ""
+    return Document.make(uri, title, found.text, source, "; ".join(filter(None, [found.note, little])))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
-from ozfig import files, registry
+from ozfig import console, files, registry
 from ozfig.errors import UserError
 from ozfig.gather import Gathered, SourceContext
 from ozfig.recipe import Gather
@@ -16,35 +18,44 @@ DOCUMENTS, EXAMPLES = "documents.jsonl", "examples.jsonl"
 def run(job: Job) -> Outcome:
     """Ask every source of the section, in order.
 
-    Documents are sorted by address, each once; examples keep the order of their files, copies included,
-    since dropping them is the next stage's work and is reported there. Raises UserError when nothing is found.
+    Documents are sorted by address, each once; examples are written as their files are read and keep their
+    order, copies included, since dropping them is the next stage's work and is reported there. Raises
+    UserError when nothing is found.
     """
     section: Gather = job.section
-    found = []
-    for number, source in enumerate(section.sources):
-        context = SourceContext(job.folder / f"source-{number}", job.refresh)
-        gathered: Gathered = registry.find("source", source.kind)(source, context)
-        found.append(gathered)
+    found: list[Gathered] = []
+    written: Counter[str] = Counter()
+
+    def examples() -> Iterator[dict[str, Any]]:
+        for source in section.sources:
+            context = SourceContext(job.cache / source.kind, job.refresh)
+            gathered: Gathered = registry.find("source", source.kind)(source, context)
+            found.append(gathered)
+            with console.bar("gather", unit="rows") as bar:  # a source shows its own bar until it returns
+                for example in gathered.examples:
+                    written[gathered.origin] += 1
+                    bar.advance()
+                    yield example.to_row()
+
+    files.write_jsonl(job.folder / EXAMPLES, examples())
     documents = {(d.uri, d.id): d for gathered in found for d in gathered.documents}
-    examples = [example for gathered in found for example in gathered.examples]
-    if not documents and not examples:
+    if not documents and not written:
         looked = "; ".join(g.looked_at for g in found)
         why = next((f", such as {g.failed[0]}" for g in found if g.failed), "")
         raise UserError(f"gather: nothing found in {looked}{why}; change gather.sources")
     rows = [documents[key] for key in sorted(documents)]
     files.write_jsonl(job.folder / DOCUMENTS, (document.to_row() for document in rows))
-    files.write_jsonl(job.folder / EXAMPLES, (example.to_row() for example in examples))
-    return Outcome(outputs=[DOCUMENTS, EXAMPLES], metrics=_metrics(found, rows, len(examples)))
+    return Outcome(outputs=[DOCUMENTS, EXAMPLES], metrics=_metrics(found, rows, written))
 
 
-def _metrics(found: list[Gathered], documents: list[Document], examples: int) -> dict[str, Any]:
+def _metrics(found: list[Gathered], documents: list[Document], examples: Counter[str]) -> dict[str, Any]:
     """The stage's figures; `sources` has the further counts of each source."""
     return {
         "documents": len(documents),
-        "examples": examples,
+        "examples": examples.total(),
         "characters": sum(len(d.text) for d in documents),
         "little_text": [d.uri for d in documents if d.note],
         "failed": [line for gathered in found for line in gathered.failed],
         "needs_browser": sum(gathered.needs_browser for gathered in found),
-        "sources": [{"looked_at": g.looked_at, **g.counts} for g in found],
+        "sources": [{"origin": g.origin, "looked_at": g.looked_at, **g.counts} for g in found],
     }

@@ -11,7 +11,7 @@ from ozfig.types import Document, Example, Job
 def job(folder, *sources, refresh=False):
     section = parse(Gather, {"sources": list(sources)}, "test")
     folder.mkdir(exist_ok=True)
-    return Job("test", section, 7, "", folder, {}, {}, refresh)
+    return Job("test", section, 7, "", folder, {}, {}, folder / "cache", refresh)
 
 
 @pytest.fixture

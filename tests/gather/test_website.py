@@ -1,14 +1,10 @@
 import asyncio
-import os
-import signal
-import subprocess
-import sys
 import time
 
 import pytest
 
 from ozfig.errors import OutsideError, UserError
-from ozfig.gather import SourceContext, website
+from ozfig.gather import website
 from ozfig.gather.website import crawl
 from ozfig.recipe import Website
 from ozfig.web import render
@@ -95,7 +91,7 @@ def test_redirects_copies_and_broken_links(site):
     site.page("/print", body("New", head='<link rel="canonical" href="/new">'))
     site.page("/same", body("Start", "/old", "/print", "/same", "/gone", "/away"))
     section = Website(url="http://yard.example/", connect_to=site.address, render="never")
-    gathered = website._gather(section, None)
+    gathered = website.gather(section, None)
     assert uris(gathered.documents) == ["/", "/new"]
     assert gathered.failed == ["http://yard.example/gone: 404"]
     assert gathered.counts["copies"] == 2
@@ -138,7 +134,7 @@ def test_little_text_is_flagged_and_none_is_named(site):
     site.page("/short", "<main><h1>Short</h1><p>Hardly a word.</p></main>")
     site.page("/empty", "<main></main>")
     site.page("/app", '<main><p>Loading</p></main><script src="app.js"></script>')
-    gathered = website._gather(Website(url="http://yard.example/", connect_to=site.address, render="never"), None)
+    gathered = website.gather(Website(url="http://yard.example/", connect_to=site.address, render="never"), None)
     notes = {d.uri.rsplit("/", 1)[1]: d.note for d in gathered.documents}
     assert notes[""] == ""
     assert "little text" in notes["short"]
@@ -184,46 +180,6 @@ def test_pages_that_need_a_browser_are_rendered_and_their_routes_followed(site):
     assert uris(documents) == ["/", "/#/guide"]
     assert [d.title for d in documents] == ["home", "#/guide"]
     assert not any(d.note for d in documents)
-
-
-CHILD = """
-import sys
-from pathlib import Path
-from ozfig.gather import SourceContext, website
-from ozfig.recipe import Website
-section = Website(url="http://yard.example/", connect_to=sys.argv[1], render="never", concurrency=2)
-website.gather(section, SourceContext(Path(sys.argv[2])))
-"""
-
-
-def test_a_killed_crawl_repeats_nothing_and_loses_nothing(tree, tmp_path):
-    whole = run(tree)
-    tree.asked.clear()
-    tree.before = lambda path: time.sleep(0.03)
-    child = subprocess.Popen([sys.executable, "-c", CHILD, tree.address, str(tmp_path)], env={**os.environ})
-    deadline = time.monotonic() + 20
-    while len(tree.asked) < 12 and time.monotonic() < deadline:
-        time.sleep(0.005)
-    child.send_signal(signal.SIGKILL)
-    child.wait()
-    time.sleep(0.1)
-    before = list(tree.paths)
-    section = Website(url="http://yard.example/", connect_to=tree.address, render="never", concurrency=2)
-    gathered = website.gather(section, SourceContext(tmp_path))
-    assert gathered.documents == whole
-    repeated = [path for path in tree.paths[len(before) :] if path in before]
-    assert len(before) >= 12
-    assert len(repeated) <= 2  # at most what was under way, one for each worker
-
-
-def test_refresh_asks_again_and_otherwise_nothing_is_asked(tree, tmp_path):
-    section = Website(url="http://yard.example/", connect_to=tree.address, render="never")
-    first = website.gather(section, SourceContext(tmp_path)).documents
-    tree.asked.clear()
-    assert website.gather(section, SourceContext(tmp_path)).documents == first
-    assert tree.asked == []
-    tree.page("/", body("Start anew"))
-    assert [d.title for d in website.gather(section, SourceContext(tmp_path, refresh=True)).documents] == ["Start anew"]
 
 
 def test_a_real_documentation_site(data):
