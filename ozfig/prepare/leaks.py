@@ -1,15 +1,19 @@
-"""Training examples that repeat or re-word a held-out question."""
+"""Training examples that repeat or re-word a held-out question, or hold an item of a benchmark."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from ozfig.prepare import Verdict, contamination
 from ozfig.prepare.duplicates import jaccard
 from ozfig.prepare.words import content_words, grams, normalised, numbers
-from ozfig.types import Dropped, Example
+from ozfig.recipe import Leaks
+from ozfig.types import Example
 
 GRAM = 8
 STOCK = 4  # a run of words in more training questions than this is a turn of phrase, not a leak
@@ -19,27 +23,36 @@ Leak = tuple[str, int, float | None]
 
 
 def find_leaks(
-    examples: Sequence[Example], held_out: Sequence[Example], threshold: float, unit: str
-) -> tuple[list[Example], list[Dropped]]:
-    """Part training examples from leaks.
+    rows: Sequence[Example], held_out: Sequence[Example], benchmarks: Sequence[Example], section: Leaks, unit: str
+) -> Iterator[Verdict]:
+    """One verdict for each row that leaks a held-out question or, if none, an item of a benchmark.
 
-    A leak asks a held-out question in the same words (exact), with at least `threshold` of the content words
-    of both (reworded, Jaccard; the page that one of them names may be left out) or with eight of its words in
-    a row that are no stock phrase (ngram). Another number makes it another question. With unit "document" the
+    A leak asks a held-out question in the same words (exact), with at least `section.threshold` of the content
+    words of both (reworded, Jaccard; the page that one of them names may be left out) or with eight of its words
+    in a row that are no stock phrase (ngram). Another number makes it another question. With unit "document" the
     same source or passage is a leak too, and so are eight words in a row of a held-out passage in an answer or
-    passage.
+    passage. What a leak of a benchmark is, `contamination` says.
     """
-    stock = Counter(gram for example in examples for gram in set(grams(example.question, GRAM)))
-    index = _Index(held_out, unit, {gram for gram, count in stock.items() if count > STOCK})
-    kept, dropped = [], []
-    for example in examples:
-        found = index.look(example, threshold)
-        if found:
-            kind, item, score = found
-            dropped.append(Dropped(example, f"leak: {kind}", held_out[item].question, score))
-        else:
-            kept.append(example)
-    return kept, dropped
+    leaked = np.zeros(len(rows), bool)
+    if held_out:
+        index = _Index(held_out, unit, _stock(rows, held_out))
+        for i, row in enumerate(rows):
+            if found := index.look(row, section.threshold):
+                kind, item, score = found
+                leaked[i] = True
+                yield Verdict(i, f"leak: {kind}", "drop", held_out[item].question, score)
+    for verdict in contamination.find(rows, benchmarks):
+        if not leaked[verdict.index]:
+            yield verdict
+
+
+def _stock(rows: Sequence[Example], held_out: Sequence[Example]) -> set[str]:
+    """The runs of eight words of held-out questions that many rows ask with."""
+    asked = {gram for item in held_out for gram in grams(item.question, GRAM)}
+    counts: Counter[str] = Counter()
+    for row in rows if asked else ():
+        counts.update(asked.intersection(grams(row.question, GRAM)))
+    return {gram for gram, count in counts.items() if count > STOCK}
 
 
 @dataclass(frozen=True)

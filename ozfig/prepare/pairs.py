@@ -7,25 +7,28 @@ definition lists (definition) and tables (table). Each pair keeps its passage as
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ozfig.prepare import tables
+from ozfig.prepare import Context, Made, tables
 from ozfig.prepare.wording import inside, page_name, prose, shorten, swapped, with_article, worded
 from ozfig.prepare.words import content_words, normalised
 from ozfig.recipe import NoPairs, RulePairs
 from ozfig.retrieval import chunk
-from ozfig.retrieval.chunk import Section
+from ozfig.retrieval.chunk import Passage, Section
 from ozfig.types import Document, Example
 
-CONTEXT_WORDS = 220
+Places = dict[tuple[str, str], list[Passage]]
 SHORTEST = 5  # words of an answer under a heading
-QUESTION = re.compile(r"^(?:Q:\s*)?(.{8,200}\?)$")
+# a question, with or without the mark or number that a list of questions puts before it
+ASKED = r"(?:Q(?:uestion)?\s?\d*[:.)]|\d+(?:\.\d+)*[.)])"
+QUESTION = re.compile(rf"^(?:{ASKED}\s*)?(.{{8,200}}\?)$")
+ANSWERED = re.compile(r"^(?:A(?:nswer)?\s?\d*[:.)]|:)\s*")
 TERM = re.compile(r"^\*\*(.+?)\*\*:?$")
 NUMBERING = re.compile(r"^\d+(?:\.\d+)*[.)]?\s+")
 # tables, definitions and captions: other rules read them, or nobody should
-NO_PROSE = re.compile(r"^\s*\||^\*\*.+?\*\*:?\n: |^\*[^*\n]+\*$")
+NO_PROSE = re.compile(r"^\s*\||^\*\*.+?\*\*:?\n: |^\*[^*\n]+\*$|^Q(?:uestion)?\s?\d*:")
 CLAUSE = re.compile(r"^(?:who|whom|what|how|where|when|why|which)\b", re.IGNORECASE)
 TIME = re.compile(r"^(?:before|after|while|once)\b", re.IGNORECASE)
 PLACE = re.compile(r"^(?:by|on|in|at|from|under|around|outside|inside|out)\b", re.IGNORECASE)
@@ -52,8 +55,8 @@ class Pair:
     maker: str
 
 
-def by_rules(documents: Sequence[Document], section: RulePairs) -> list[Example]:
-    """Every pair that the chosen rules find, in the documents' order."""
+def by_rules(section: RulePairs, context: Context) -> Made:
+    """Every pair that the chosen rules find, in the documents' order; counted by rule."""
     rules: dict[str, Callable[[Document, Section], Iterator[tuple[str, str]]]] = {
         "faq": _faq,
         "heading": _heading,
@@ -62,20 +65,41 @@ def by_rules(documents: Sequence[Document], section: RulePairs) -> list[Example]
     }
     found = [
         Pair(question, answer, document, part, name)
-        for document in documents
+        for document in context.documents
         for part in chunk.sections(document)
         for name in section.rules
         for question, answer in rules[name](document, part)
     ]
-    return [
-        Example.pair(p.question, p.answer, context=_context(p), source=p.document.uri, maker=p.maker)
-        for p in _told_apart(found)
-    ]
+    kept = _told_apart(found)
+    places = _places(context)
+    made = Made(examples=[_example(pair, places) for pair in kept])
+    made.counts = {**Counter(pair.maker for pair in kept), "ambiguous": len(found) - len(kept)}
+    return made
 
 
-def none(documents: Sequence[Document], section: NoPairs) -> list[Example]:
+def none(section: NoPairs, context: Context) -> Made:
     """No pairs: only the data sets' own."""
-    return []
+    return Made()
+
+
+def _places(context: Context) -> Places:
+    """The run's passages by the section that they are of: a pair is trained with what a search may find."""
+    places: Places = defaultdict(list)
+    for passage in context.passages or [p for d in context.documents for p in chunk.passages(d)]:
+        places[passage.uri, passage.title_path].append(passage)
+    return places
+
+
+def _example(pair: Pair, places: Places) -> Example:
+    document = pair.document
+    return Example.pair(
+        pair.question,
+        pair.answer,
+        context=_context(pair, places),
+        source=document.uri,
+        maker=pair.maker,
+        origin=document.source,
+    )
 
 
 def _told_apart(pairs: Sequence[Pair]) -> list[Pair]:
@@ -116,19 +140,20 @@ def _faq(document: Document, part: Section) -> Iterator[tuple[str, str]]:
     question, held = (asked[1] if asked else ""), list[str]()
     for block in [*chunk.blocks(_lines_apart(part.text)), ""]:
         line = chunk.plain(block)
-        found = QUESTION.match(line) if TERM.match(block) or block.startswith("Q:") else None
+        found = QUESTION.match(line) if TERM.match(block) or re.match(r"Q(?:uestion)?\b", block) else None
         if (found or not block) and question and any(held):
             bare = len(content_words(question)) < 3 and question != page and not FAQ_PAGE.search(page)
             yield _under(page, question) if bare else question, shorten("\n".join(held))
         if found:
             question, held = found[1], []
         elif question:
-            held.append(re.sub(r"^A:\s*", "", prose(block)))
+            held.append(ANSWERED.sub("", prose(block)))
 
 
 def _lines_apart(text: str) -> str:
-    """A text in which `Q:`, `A:` and bold questions are blocks of their own."""
-    return re.sub(r"^((?:Q:.*|\*\*.+\?\*\*))\n(?=\S)", r"\1\n\n", re.sub(r"\n(?=Q:)", "\n\n", text), flags=re.MULTILINE)
+    """A text in which questions after `Q:` and in bold, and what follows them, are blocks of their own."""
+    text = re.sub(r"\n(?=Q(?:uestion)?\s?\d*:)", "\n\n", text)
+    return re.sub(r"^((?:Q(?:uestion)?\s?\d*:.*|\*\*.+\?\*\*))\n(?=\S)", r"\1\n\n", text, flags=re.MULTILINE)
 
 
 def _heading(document: Document, part: Section) -> Iterator[tuple[str, str]]:
@@ -169,7 +194,7 @@ def _definitions(document: Document, part: Section) -> Iterator[tuple[str, str]]
     for line in [*part.text.splitlines(), "****:"]:
         named = TERM.match(line.strip())
         if named or line == "****:":
-            if term and meanings:
+            if term and meanings and not QUESTION.match(term):  # the faq rule reads questions
                 answer = shorten("\n".join(meanings))
                 yield _what_is(term, answer, document, page_name(document, part)), answer
             term, meanings = (chunk.plain(named[1]) if named else ""), []
@@ -179,8 +204,6 @@ def _definitions(document: Document, part: Section) -> Iterator[tuple[str, str]]
 
 def _what_is(term: str, meaning: str, document: Document, page: str) -> str:
     """Ask for a meaning where one is given, else what there is to know of the term."""
-    if QUESTION.match(term):
-        return term
     named = with_article(term, document, meaning)
     bare = re.sub(r"^(?:the|an?) ", "", inside(term, document))
     told = re.match(rf"((?:the|an?) )?{re.escape(bare)}\b.{{0,40}}? (is|are|means?)\b", meaning, re.IGNORECASE)
@@ -192,9 +215,7 @@ def _what_is(term: str, meaning: str, document: Document, page: str) -> str:
     return f"{asked[:-1]} ({page}){asked[-1]}"
 
 
-def _context(pair: Pair) -> str:
+def _context(pair: Pair, places: Places) -> str:
     """The passage of a section that holds most of an answer, under its title path."""
-    whole = Document.make(pair.document.uri, pair.document.title, pair.part.text)
-    title = " > ".join(pair.part.path) or pair.document.title
-    pieces = [chunk.Passage(p.uri, title, p.text) for p in chunk.passages(whole, CONTEXT_WORDS)]
+    pieces = places[pair.document.uri, " > ".join(pair.part.path) or pair.document.title]
     return (chunk.find_passage(pieces, pair.answer) or pieces[0]).with_title()

@@ -1,43 +1,60 @@
-"""Questions that are kept for measuring: from a file, or a share split off by question or by document."""
+"""A share of the questions or documents is kept for measuring: by hash, so that new rows move no old ones."""
 
 from __future__ import annotations
 
-import csv
-import json
+import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
-from ozfig import console, files
-from ozfig.errors import UserError
 from ozfig.recipe import HeldOut
-from ozfig.retrieval import chunk
-from ozfig.types import Document, Example
+from ozfig.types import Example
+
+GENERAL = "general"  # the origin of rows that are mixed in against forgetting; they are never measured on
+WHOLE = 2**64
 
 
-def split_off(examples: Sequence[Example], section: HeldOut, seed: int) -> tuple[list[Example], list[Example]]:
-    """Training and held-out side. The choice depends on each unit's own hash and the seed, never on the order.
+@dataclass
+class Split:
+    """Positions of the rows on each side; `left_out` are rows of held-out documents above the limit."""
+
+    train: list[int] = field(default_factory=list)
+    held_out: list[int] = field(default_factory=list)
+    left_out: list[int] = field(default_factory=list)
+
+
+@dataclass
+class _Unit:
+    """What goes to one side as a whole: its place in the seeded order, its origin and its rows."""
+
+    rank: int
+    origin: str
+    rows: list[int] = field(default_factory=list)
+
+
+def split_off(examples: Sequence[Example], section: HeldOut, seed: int) -> Split:
+    """Choose the held-out side, for each origin on its own.
 
     Units are questions (all examples that ask the same go together) or documents (an example's source, else
-    its passage, else its question). At most `limit` examples are held out; with unit "document" what is over
-    the limit is left out of both sides.
+    its passage, else its question). A unit is held out when its hash falls below the share, so that neither
+    the order nor other rows decide. Where a share would give far more than `limit` rows it is halved, as often
+    as needed: the held-out side of a large set is a part of what it was when the set was small, and no row
+    ever moves from training to it. An origin that is large enough gives at least one unit.
     """
-    units: dict[str, list[Example]] = defaultdict(list)
-    for example in examples:
-        units[_unit(example, section.unit)].append(example)
-    order = sorted(units, key=lambda unit: files.sha256_text(f"{seed} {unit}"))
-    held: list[Example] = []
-    chosen: set[str] = set()
-    wanted = max(1, round(section.share * len(order)))
-    limit = section.limit or len(examples)
-    for unit in order[:wanted]:
-        if len(held) >= limit or len(chosen) == len(order) - 1:
-            break
-        chosen.add(unit)
-        held += sorted(units[unit], key=lambda e: files.sha256_text(f"{seed} {e.id}"))
-    train = [example for unit in order if unit not in chosen for example in units[unit]]
-    return train, held[:limit]
+    units: dict[bytes, _Unit] = {}
+    for i, example in enumerate(examples):
+        name = hashlib.sha256(f"{seed} {_unit(example, section.unit)}".encode()).digest()[:16]
+        unit = units.setdefault(name, _Unit(int.from_bytes(name[:8], "big"), example.origin))
+        unit.rows.append(i)
+        if unit.origin == GENERAL or GENERAL != example.origin < unit.origin:
+            unit.origin = example.origin
+    share = _halved(section, len(examples))
+    by_origin: dict[str, list[_Unit]] = defaultdict(list)
+    for unit in units.values():
+        by_origin[unit.origin].append(unit)
+    # the lowest hashes of the whole set come first, whichever origin they are of
+    chosen = sorted((u for found in by_origin.values() for u in _chosen(found, share)), key=lambda u: u.rank)
+    return _sides(chosen, section, examples)
 
 
 def _unit(example: Example, kind: str) -> str:
@@ -45,71 +62,31 @@ def _unit(example: Example, kind: str) -> str:
     return (example.source or example.context or question) if kind == "document" else question
 
 
-def from_file(path: Path, documents: Sequence[Document], limit: int | None) -> list[Example]:
-    """Held-out questions of a JSONL, JSON or CSV file with the fields question and answer.
-
-    Optional: answers (more accepted ones), context (the passage), or document (the end of a uri) with
-    evidence (a quotation), from which the passage is looked up. Raises UserError with the line's number
-    (in a JSON list, the row's).
-    """
-    rows = list(_rows(path))
-    found, lost = [], 0
-    for number, row in rows[:limit]:
-        example = _held_out(row, f"{path}:{number}", documents)
-        found.append(example)
-        lost += bool(row.get("document")) and not example.context
-    if lost:
-        asked = f"no passage found for {lost} of {len(found)} questions"
-        console.warn(f"{path.name}: {asked}; they are asked closed-book only")
-    if len(rows) > len(found):
-        console.warn(f"{path.name}: the first {len(found)} of {len(rows)} questions are used (prepare.held_out.limit)")
-    return found
+def _halved(section: HeldOut, rows: int) -> float:
+    """The share, halved until it gives at most about twice the limit."""
+    share = section.share
+    while section.limit and share * rows > 2 * section.limit:
+        share /= 2
+    return share
 
 
-def _held_out(row: Any, place: str, documents: Sequence[Document]) -> Example:
-    """One row as an example. Raises UserError that names the place."""
-    if not isinstance(row, dict):
-        raise UserError(f"{place}: an object with question and answer is expected, not {json.dumps(row)[:40]}")
-    for field in ("question", "answer"):
-        if not str(row.get(field) or "").strip():
-            raise UserError(f"{place}: a held-out question needs the field {field!r}")
-    answers = row.get("answers") or []
-    more = [str(a) for a in (answers if isinstance(answers, list) else [answers])]
-    page, passage = _look_up(row, documents)
-    return Example.pair(
-        str(row["question"]).strip(),
-        str(row["answer"]).strip(),
-        context=str(row.get("context") or passage),
-        answers=more,
-        source=page or str(row.get("document") or ""),
-        maker="held_out",
-    )
+def _chosen(units: list[_Unit], share: float) -> list[_Unit]:
+    """The units of one origin that are held out; a single one stays in training."""
+    if units[0].origin == GENERAL or len(units) < 2:
+        return []
+    below = [u for u in units if u.rank < share * WHOLE]
+    if not below and share * len(units) >= 1 / 2:
+        below = [min(units, key=lambda u: u.rank)]
+    return sorted(below, key=lambda u: u.rank)[: len(units) - 1]
 
 
-def _look_up(row: dict[str, Any], documents: Sequence[Document]) -> tuple[str, str]:
-    """The uri of the document that a row names, and its passage that holds the evidence, else the answer."""
-    name = str(row.get("document") or "").rstrip("/")
-    for page in documents:
-        if name and page.uri.rstrip("/").endswith(name):
-            found = chunk.find_passage(chunk.passages(page), str(row.get("evidence") or row["answer"]))
-            if found:
-                return page.uri, found.with_title()
-    return "", ""
-
-
-def _rows(path: Path) -> Iterator[tuple[int, Any]]:
-    """Line number (in a JSON list, row number) and value of each row."""
-    if path.suffix == ".csv":
-        with path.open(encoding="utf-8-sig", newline="") as lines:
-            reader = csv.DictReader(lines)
-            for row in reader:
-                yield reader.line_num, row
-    elif path.suffix == ".json":
-        rows = files.read_json(path)
-        if not isinstance(rows, list):
-            raise UserError(f"{path}: a list of questions is expected")
-        yield from enumerate(rows, 1)
-    else:
-        values = list(files.read_jsonl(path))
-        text = path.read_text(encoding="utf-8").split("\n")
-        yield from zip((n for n, line in enumerate(text, 1) if line.strip()), values, strict=True)
+def _sides(chosen: list[_Unit], section: HeldOut, examples: Sequence[Example]) -> Split:
+    """Put the chosen units on the held-out side up to the limit; what is over it goes nowhere near training."""
+    split, limit = Split(), section.limit or len(examples)
+    for unit in chosen:
+        room = max(0, limit - len(split.held_out))
+        split.held_out += unit.rows[:room]
+        split.left_out += unit.rows[room:]
+    out = {i for unit in chosen for i in unit.rows}
+    split.train = [i for i in range(len(examples)) if i not in out]
+    return split

@@ -1,69 +1,222 @@
-"""The stage: documents and examples in; training pairs, held-out questions and what was dropped out."""
+"""The stage: documents and examples in; training pairs, held-out questions, passages and what was dropped out.
+
+Rows stay on disk: 400,000 of them need no more memory than the filters do.
+"""
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Literal
 
-from ozfig import files, registry
+from ozfig import console, files, formats, registry
+from ozfig.edits import Layer
+from ozfig.engines import tokens
 from ozfig.errors import UserError
-from ozfig.prepare import leaks, split
-from ozfig.recipe import Prepare
-from ozfig.types import Document, Dropped, Example, Job, Outcome
+from ozfig.prepare import Context, Made, Verdict, held_out, leaks, mix, semantic, split
+from ozfig.prepare.review import page
+from ozfig.prepare.rows import StoredRows
+from ozfig.prepare.sieve import Laid, Sieve
+from ozfig.recipe import Dataset, Prepare
+from ozfig.retrieval import chunk, index
+from ozfig.types import Document, Dropped, Example, Flagged, Job, Outcome, Row
+
+WORK, INDEX = "work", "index"
+
+
+@dataclass
+class _Pairs:
+    """The pairs of data sets and makers, and general ones to be mixed in, as they come; counted by their maker."""
+
+    job: Job
+    made: Made
+    makers: Counter[str] = field(default_factory=Counter)
+    general: int = 0
+
+    def __iter__(self) -> Iterator[Example]:
+        for row in files.read_jsonl(self.job.inputs["examples"]):
+            yield self._counted(Example.from_row(row))
+        # what a maker refused comes along, so that a person can restore it
+        for example in (*self.made.examples, *(note.example for note in self.made.dropped)):
+            yield self._counted(example)
+        for example in mix.general_rows(self.job.section.mix, self.makers.total()):
+            self.general += 1
+            yield example
+
+    def _counted(self, example: Example) -> Example:
+        self.makers[example.maker or "dataset"] += 1
+        return example
+
+
+@dataclass
+class _Sides:
+    """Places of the training rows, the held-out questions, and how many rows are on neither side."""
+
+    train: list[int]
+    held_out: list[Example]
+    left_out: int = 0
 
 
 def run(job: Job) -> Outcome:
-    """Write train.jsonl, held_out.jsonl and dropped.jsonl, each sorted by id."""
+    """Write train.jsonl, held_out.jsonl, dropped.jsonl, review.jsonl and the passages' index.
+
+    The folder also gets data.html, for people. Raises UserError when either side is left without pairs.
+    """
     section: Prepare = job.section
+    context = _context(job)
+    made = _made(section, context)
+    pairs = _Pairs(job, made)
+    laid = Laid(pairs, Layer.read(job.inputs.get("edits")))
+    sieve = Sieve(StoredRows.write(job.folder / WORK / "rows.jsonl", laid), laid.protected)
+    _check_any(sieve, context)
+    sieve.apply(_refused(sieve, made))
+    for row in section.clean:
+        sieve.apply(registry.find("filter", row.kind)(sieve.view, row, context))
+    sides = _split(sieve, section, context)
+    _part_leaks(sieve, sides, section, context)
+    sides.train = mix.weighted(sieve.row, sides.train, section.mix, job.seed)
+    _check_sides(sieve, sides)
+    dropped, flagged = [*laid.dropped, *sieve.dropped()], list(sieve.flagged())
+    outputs = _write(job.folder, sieve, sides, dropped, flagged)
+    if context.passages:
+        index.build(context.passages, job.folder / INDEX, section.passages.index)
+        outputs.append(INDEX)
+    metrics = {
+        "pairs": dict(sorted(pairs.makers.items())),
+        "made": made.counts,
+        "passages": len(context.passages),
+        "edits": {"edited": laid.edited, "dropped": len(laid.dropped), "added": len(laid.layer.added)},
+        "restored": dict(sorted(sieve.restored.items())),
+        **_metrics(sieve, sides, dropped, flagged),
+    }
+    _tell(laid.layer, sieve)
+    shutil.rmtree(job.folder / WORK)
+    page.write(job.folder, job.name, metrics)
+    return Outcome(outputs, metrics)
+
+
+def _context(job: Job) -> Context:
+    """The documents, cut into passages by the base model's tokens."""
+    section: Prepare = job.section
+    base = job.models.get("base")
     documents = [Document.from_row(row) for row in files.read_jsonl(job.inputs["documents"])]
-    examples = [Example.from_row(row) for row in files.read_jsonl(job.inputs["examples"])]
-    made = registry.find("pairs", section.pairs.kind)(documents, section.pairs)
-    if not made and not examples:
+    cut = section.passages
+    count = tokens.counter(base) if base and documents else None
+    passages = [p for d in documents for p in chunk.passages(d, cut.max_tokens, cut.overlap, count)]
+    job.cache.mkdir(parents=True, exist_ok=True)
+    return Context(job.cache, documents, passages, base, job.seed)
+
+
+def _made(section: Prepare, context: Context) -> Made:
+    """What every pair maker of the recipe makes, together."""
+    whole = Made()
+    for maker in section.pairs:
+        made: Made = registry.find("pairs", maker.kind)(maker, context)
+        whole.examples += made.examples
+        whole.dropped += made.dropped
+        whole.flagged += made.flagged
+        whole.counts |= {f"{maker.kind}: {name}": n for name, n in made.counts.items()}
+    return whole
+
+
+def _check_any(sieve: Sieve, context: Context) -> None:
+    if not len(sieve.rows):
         raise UserError(
-            f"prepare: no pairs found in {len(documents)} documents; the rules need headings with text, questions, "
-            "definition lists or tables. Add a data set of questions and answers to gather.sources"
+            f"prepare: no pairs found in {len(context.documents)} documents; the rules need headings with text, "
+            "questions, definition lists or tables. Let a teacher write pairs (prepare.pairs: {kind: teacher}) or add "
+            "a data set of questions and answers to gather.sources"
         )
-    kept, dropped = clean([*examples, *made], section)
-    if section.held_out.path:
-        held_out = split.from_file(Path(section.held_out.path), documents, section.held_out.limit)
-        train = kept
-    else:
-        train, held_out = split.split_off(kept, section.held_out, job.seed)
-    train, leaked = leaks.find_leaks(train, held_out, section.leaks.threshold, section.held_out.unit)
-    dropped += leaked
-    if not train or not held_out:
-        raise UserError(
-            f"prepare: {len(train)} pairs to train on and {len(held_out)} held-out questions are left of "
-            f"{len(made) + len(examples)}, {len(dropped)} were dropped; both sides need some: see prepare.clean, "
-            "prepare.leaks and prepare.held_out"
-        )
-    _write(job.folder, train, held_out, dropped)
-    return Outcome(
-        ["train.jsonl", "held_out.jsonl", "dropped.jsonl"],
-        {
-            "pairs": dict(sorted(Counter(e.maker or "dataset" for e in [*examples, *made]).items())),
-            "train": len(train),
-            "train_with_context": sum(bool(e.context) for e in train),
-            "held_out": len(held_out),
-            "held_out_without_context": sum(not e.context for e in held_out),
-            "dropped": dict(sorted(Counter(d.reason for d in dropped).items())),
-        },
+
+
+def _refused(sieve: Sieve, made: Made) -> Iterator[Verdict]:
+    """What the makers themselves said of their pairs; an edited pair is another one."""
+    notes = {n.example.id: n for n in (*made.flagged, *made.dropped)}
+    for i, example in enumerate(sieve.view if notes else ()):
+        if note := notes.get(example.id):
+            action: Literal["flag", "drop"] = "flag" if isinstance(note, Flagged) else "drop"
+            yield Verdict(i, note.reason, action, note.neighbour, note.score)
+
+
+def _split(sieve: Sieve, section: Prepare, context: Context) -> _Sides:
+    """Both sides: questions from a file, or a share of the rows split off."""
+    chosen = section.held_out
+    if chosen.path:
+        asked = held_out.from_file(Path(chosen.path), context.documents, chosen.limit)
+        return _Sides(sieve.kept.tolist(), asked)
+    found = split.split_off(sieve.view, chosen, context.seed)
+    places = sieve.kept
+    return _Sides(
+        [int(places[i]) for i in found.train],
+        [sieve.row(int(places[i])) for i in found.held_out],
+        len(found.left_out),
     )
 
 
-def clean(examples: Sequence[Example], section: Prepare) -> tuple[list[Example], list[Dropped]]:
-    """Apply the recipe's filters in order; the order of the examples themselves does not matter."""
-    kept = sorted(examples, key=lambda e: e.id)
-    dropped: list[Dropped] = []
-    for row in section.clean:
-        kept, out = registry.find("filter", row.kind)(kept, row)
-        dropped += out
-    return kept, dropped
+def _part_leaks(sieve: Sieve, sides: _Sides, section: Prepare, context: Context) -> None:
+    """Take out of training what repeats a held-out question or a benchmark; list what may re-word one."""
+    rules, unit = section.leaks, section.held_out.unit
+    benchmarks = [item for named in rules.benchmarks for item in formats.examples(Dataset.of(named))]
+    verdicts = leaks.find_leaks(sieve.choose(sides.train), sides.held_out, benchmarks, rules, unit)
+    sieve.apply(verdicts, sides.train)
+    left = set(sieve.kept.tolist())
+    sides.train = [place for place in sides.train if place in left]
+    if rules.paraphrase:
+        rows = sieve.choose(sides.train)
+        sieve.apply(semantic.paraphrases(rows, sides.held_out, rules.paraphrase, context.cache), sides.train)
 
 
-def _write(folder: Path, train: Sequence[Example], held_out: Sequence[Example], dropped: Sequence[Dropped]) -> None:
-    for name, rows in (("train", train), ("held_out", held_out)):
-        files.write_jsonl(folder / f"{name}.jsonl", (e.to_row() for e in sorted(rows, key=lambda e: e.id)))
-    ordered = sorted(dropped, key=lambda d: (d.example.id, d.reason))
-    files.write_jsonl(folder / "dropped.jsonl", (d.to_row() for d in ordered))
+def _check_sides(sieve: Sieve, sides: _Sides) -> None:
+    if not sides.train or not sides.held_out:
+        raise UserError(
+            f"prepare: {len(sides.train)} pairs to train on and {len(sides.held_out)} held-out questions are left of "
+            f"{len(sieve.rows)}, {len(sieve.rows) - len(sieve.kept)} were dropped; both sides need some: see "
+            "prepare.clean, prepare.leaks and prepare.held_out"
+        )
+
+
+def _write(
+    folder: Path, sieve: Sieve, sides: _Sides, dropped: Iterable[Dropped], flagged: Iterable[Flagged]
+) -> list[str]:
+    """The stage's files of rows, in an order that only their contents decide; returns their names."""
+
+    def noted(note: Dropped) -> tuple[str, str, str]:
+        return note.example.id, note.reason, note.neighbour
+
+    asked: list[Example] = sorted(sides.held_out, key=lambda e: e.id)
+    rows: dict[str, Iterable[Row]] = {
+        "train.jsonl": (sieve.row(place) for place in sorted(sides.train)),
+        "held_out.jsonl": asked,
+        "dropped.jsonl": list[Dropped](sorted(dropped, key=noted)),
+        "review.jsonl": list[Flagged](sorted(flagged, key=noted)),
+    }
+    for name, found in rows.items():
+        files.write_jsonl(folder / name, (row.to_row() for row in found))
+    return list(rows)
+
+
+def _metrics(sieve: Sieve, sides: _Sides, dropped: Sequence[Dropped], flagged: Sequence[Flagged]) -> dict[str, Any]:
+    """The figures of both sides."""
+    train = sieve.choose(sides.train)
+    return {
+        "train": len(train),
+        "train_with_context": sum(bool(e.context) for e in train),
+        "train_origins": dict(sorted(Counter(e.origin or "unnamed" for e in train).items())),
+        "held_out": len(sides.held_out),
+        "held_out_without_context": sum(not e.context for e in sides.held_out),
+        "held_out_origins": dict(sorted(Counter(e.origin or "unnamed" for e in sides.held_out).items())),
+        "left_out": sides.left_out,
+        "dropped": dict(sorted(Counter(d.reason for d in dropped).items())),
+        "review": dict(sorted(Counter(f.reason for f in flagged).items())),
+    }
+
+
+def _tell(layer: Layer, sieve: Sieve) -> None:
+    """Say in one line each what a person should know of their edits."""
+    if layer.unused:
+        console.warn(f"edits: {len(layer.unused)} name examples that are not there any more, such as {layer.unused[0]}")
+    leaked = sum(n for reason, n in sieve.restored.items() if reason.startswith("leak"))
+    if leaked:
+        console.warn(f"edits: {leaked} restored pairs repeat held-out questions; their scores will flatter the model")

@@ -32,11 +32,15 @@ def numbers(text: str) -> list[str]:
     return sorted(NUMBER.findall(text))
 
 
+def stem(word: str) -> str:
+    """A word without a plural's s."""
+    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
+
+
 def content_words(text: str) -> frozenset[str]:
     """The words that say what a question is about, without a plural's s; all its words when there are no others."""
     found = words(text)
-    content = [word for word in found if word not in STOP_WORDS]
-    return frozenset(w[:-1] if len(w) > 3 and w.endswith("s") and not w.endswith("ss") else w for w in content or found)
+    return frozenset(map(stem, [word for word in found if word not in STOP_WORDS] or found))
 
 
 def grams(text: str, size: int) -> list[str]:

@@ -1,17 +1,24 @@
 """Pairs from structure: what is asked, what is answered, and from which passage."""
 
 import re
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from ozfig.prepare import pairs
-from ozfig.recipe import RulePairs
+from ozfig.prepare import Context, pairs
+from ozfig.recipe import NoPairs, RulePairs
 from ozfig.types import Document
+from ozfig.web import extract
 
 
 def made(documents, *rules):
     section = RulePairs(rules=list(rules)) if rules else RulePairs()
-    return {e.question: e for e in pairs.by_rules(documents, section)}
+    return {e.question: e for e in examples(documents, section)}
+
+
+def examples(documents, section):
+    return pairs.by_rules(section, Context(Path("unused"), documents)).examples
 
 
 def page(text, title="Boat hire"):
@@ -108,13 +115,13 @@ def test_opening_hours_by_season():
 def test_one_question_has_one_answer():
     first = Document.make("a", "Kayaks", "# Kayaks\n\n## Is a deposit taken here?\n\nYes, $50.")
     second = Document.make("b", "Cottages", "# Cottages\n\n## Is a deposit taken here?\n\nYes, a quarter.")
-    found = pairs.by_rules([first, second], RulePairs(rules=["faq"]))
+    found = examples([first, second], RulePairs(rules=["faq"]))
     assert {e.question: e.answer for e in found} == {
         "Kayaks: is a deposit taken here?": "Yes, $50.",
         "Cottages: is a deposit taken here?": "Yes, a quarter.",
     }
     same_page = Document.make("c", "Kayaks", first.text.replace("$50", "$70"))
-    assert pairs.by_rules([first, same_page], RulePairs(rules=["faq"])) == []
+    assert examples([first, same_page], RulePairs(rules=["faq"])) == []
 
 
 def test_long_sections_are_cut_at_a_sentence():
@@ -128,10 +135,42 @@ def test_long_sections_are_cut_at_a_sentence():
 
 
 def test_plain_text_in_questions_and_answers(documents):
-    for example in pairs.by_rules(documents, RulePairs()):
+    for example in examples(documents, RulePairs()):
         assert not re.search(r"[*|`]|\]\(", example.question + example.answer), example
         assert example.context
 
 
 def test_only_the_chosen_rules(documents):
-    assert {e.maker for e in pairs.by_rules(documents, RulePairs(rules=["table"]))} == {"table"}
+    assert {e.maker for e in examples(documents, RulePairs(rules=["table"]))} == {"table"}
+
+
+FAQ = """<html><head><title>Help</title></head><body><main><h1>Storage</h1>
+<p>What people ask us most often about keeping a boat ashore in the winter months, with our answers.</p>
+<details><summary>Is there power at every place ashore?</summary><p>Yes, by the meter.</p>
+<ul><li>16 A</li><li>32 A</li></ul></details>
+<h2>1. Can I sand my boat here?</h2><p>Yes, but sanding needs a vacuum.</p>
+<h2>Moving</h2><dl><dt>When does the crew lift?</dt><dd>On Mondays and Fridays in April.</dd></dl>
+<p>Question: Do you sell paint?<br>Answer: Yes, in the chandlery.</p></main></body></html>"""
+
+
+def test_questions_as_pages_mark_them_up():
+    text = extract.extract(FAQ).markdown
+    found = examples([Document.make("http://yard.example/faq", "Help", text)], RulePairs(rules=["faq", "definition"]))
+    assert {e.question.removeprefix("Storage: ").lower(): e.answer for e in found} == {
+        "is there power at every place ashore?": "Yes, by the meter. 16 A. 32 A.",
+        "can i sand my boat here?": "Yes, but sanding needs a vacuum.",
+        "when does the crew lift?": "On Mondays and Fridays in April.",
+        "do you sell paint?": "Yes, in the chandlery.",
+    }
+    assert {e.maker for e in found} == {"faq"}
+
+
+def test_pairs_name_the_source_of_their_document_and_are_counted(documents, tmp_path):
+    named = [replace(document, source="http://yard.example/") for document in documents]
+    made = pairs.by_rules(RulePairs(), Context(tmp_path, named))
+    assert {e.origin for e in made.examples} == {"http://yard.example/"}
+    assert sum(made.counts[rule] for rule in RulePairs().rules) == len(made.examples)
+
+
+def test_none_makes_none(documents, tmp_path):
+    assert pairs.none(NoPairs(), Context(tmp_path, documents)).examples == []

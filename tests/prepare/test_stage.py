@@ -11,7 +11,7 @@ from ozfig.prepare import stage
 from ozfig.recipe import Prepare
 from ozfig.types import Document, Dropped, Example, Job
 
-NAMES = ["train.jsonl", "held_out.jsonl", "dropped.jsonl"]
+NAMES = ["train.jsonl", "held_out.jsonl", "dropped.jsonl", "review.jsonl"]
 
 
 def job(folder, documents=(), examples=(), **section):
@@ -23,7 +23,7 @@ def job(folder, documents=(), examples=(), **section):
     if path := section.get("held_out", {}).get("path"):
         inputs["held_out"] = path
         section["held_out"]["path"] = str(path)
-    return Job("yard", Prepare(**section), 7, "", folder, inputs, {})
+    return Job("yard", Prepare(**section), 7, "", folder, inputs, {}, folder / "cache")
 
 
 def rows(folder, name, kind=Example):
@@ -35,7 +35,7 @@ def test_documents_and_data_sets_together(tmp_path, documents):
     outcome = stage.run(job(tmp_path, documents, [*given, given[0]]))
     train, held = rows(tmp_path, "train"), rows(tmp_path, "held_out")
     dropped = rows(tmp_path, "dropped", Dropped)
-    assert outcome.outputs == NAMES
+    assert outcome.outputs == [*NAMES, "index"]
     figures = outcome.metrics
     assert figures["pairs"]["dataset"] == 21
     assert {"faq", "heading", "definition", "table"} < set(figures["pairs"])
@@ -79,7 +79,7 @@ def test_a_held_out_file_takes_its_questions_out_of_training(tmp_path, documents
 def test_whole_documents_are_held_out(tmp_path):
     examples = [
         Example.pair(
-            f"What colour has {thing} number {n}?", "Red.", context=f"{thing} number {n} is red.", source=thing
+            f"Which colour does {thing} {n} have?", "Red.", context=f"{thing} number {n} is red.", source=thing
         )
         for thing in ("Apple", "Brick", "Coat", "Drum", "Engine")
         for n in range(5)
@@ -112,8 +112,9 @@ def test_a_company_s_own_pairs(tmp_path, data):
         pytest.skip(f"real data not found: {path}")
     with path.open(encoding="utf-8", newline="") as lines:
         examples = [Example.pair(r["questions"].strip(), r["answers"].strip()) for r in csv.DictReader(lines)]
-    outcome = stage.run(job(tmp_path, (), examples, pairs={"kind": "none"}, held_out={"limit": 100}))
+    options = {"pairs": {"kind": "none"}, "leaks": {"paraphrase": 0}}
+    outcome = stage.run(job(tmp_path / "first", (), examples, held_out={"limit": 100}, **options))
     assert outcome.metrics["held_out"] == 100
     assert outcome.metrics["train"] > 900
-    again = stage.clean(rows(tmp_path, "train"), Prepare())
-    assert again[1] == []
+    second = stage.run(job(tmp_path / "second", (), rows(tmp_path / "first", "train"), **options))
+    assert all(reason.startswith("leak") for reason in second.metrics["dropped"])

@@ -1,0 +1,104 @@
+"""The verb `review`: changes a person asks for are made first, then what they want to see is shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, Protocol
+
+from ozfig import console
+from ozfig.edits import Edit
+from ozfig.errors import UserError
+from ozfig.prepare.review.entries import Entry
+from ozfig.prepare.review import entries, spreadsheet
+from ozfig.prepare.review.spreadsheet import Missing
+from ozfig.runs import EDITS, Run
+
+
+class Changes(Protocol):
+    """What the command line asks to change: ids to drop and restore, one pair to edit, a table to write or read."""
+
+    drop: list[str] | None
+    restore: list[str] | None
+    edit: str
+    question: str
+    answer: str
+    export_to: Path | None
+    import_from: Path | None
+    missing: Missing
+
+
+@dataclass
+class Desk:
+    """A run's data being looked at. `edits` counts what was just changed, `exported` what was just written out."""
+
+    run: Run
+    edits: int = 0
+    exported: int = 0
+    shown: list[Entry] = field(default_factory=list)
+
+    @property
+    def folder(self) -> Path:
+        """The prepare stage's folder."""
+        return self.run.stage("prepare")
+
+    def change(self, changes: Changes) -> None:
+        """Make the changes. Raises UserError for an unknown id or a table that does not fit; then nothing changed."""
+        wanted = [Edit("drop", id) for id in changes.drop or []]
+        wanted += [Edit("restore", id) for id in changes.restore or []]
+        if changes.edit:
+            if not (changes.question or changes.answer):
+                raise UserError("--edit needs --question or --answer, or both")
+            wanted.append(Edit("edit", changes.edit, changes.question, changes.answer))
+        if changes.import_from:
+            wanted += spreadsheet.from_csv(self.folder, changes.import_from, changes.missing)
+        if wanted:
+            with self.run.lock():
+                self.edits = entries.change(self.folder, self.run.folder / EDITS, wanted)
+        if changes.export_to:
+            self.exported = spreadsheet.to_csv(self.folder, changes.export_to)
+
+    def look(self, find: str, dropped: bool, flagged: bool, samples: int) -> None:
+        """Choose what to show: what a text, or a fate, selects; else a few of the pairs to learn from."""
+        found = entries.flagged(self.folder) if flagged else entries.entries(self.folder)
+        if dropped:
+            found = (entry for entry in found if entry.status == "dropped")
+        if find:
+            found = entries.matching(found, find)
+        elif not (dropped or flagged):
+            found = (entry for entry in found if entry.status == "train")
+        self.shown = list(islice(found, samples)) if find else entries.drawn(found, samples)
+
+    def show(self) -> None:
+        """Print it for people."""
+        entries.show_counts(self.folder)
+        entries.show(self.shown)
+        console.say(f"\n  more    {self.folder / 'data.html'}")
+        if self.exported:
+            console.say(f"  wrote   {self.exported:,} pairs")
+        if self.edits:
+            console.say(f"  edits   {self.edits:,} more in {self.run.folder / EDITS}")
+            console.say(f"  next    [bold]ozfig run {self.run.folder}/recipe.yaml[/bold]")
+
+    def to_json(self) -> dict[str, Any]:
+        """The contract for scripts."""
+        return {
+            "run": str(self.run.folder),
+            "counts": entries.counts(entries.entries(self.folder)),
+            "words": entries.lengths(entries.entries(self.folder)),
+            "entries": [
+                {"id": e.example.id, "status": e.status, "question": e.example.question, "answer": e.example.answer,
+                 "reason": e.reason, "neighbour": e.neighbour, "score": e.score}
+                for e in self.shown
+            ],
+            "edits": self.edits,
+            "exported": self.exported,
+        }  # fmt: skip
+
+
+def open_desk(run: Run, changes: Changes) -> Desk:
+    """A run's data with the changes made. Raises UserError when nothing is prepared yet."""
+    desk = Desk(run)
+    desk.change(changes)
+    return desk

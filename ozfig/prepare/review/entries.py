@@ -1,0 +1,128 @@
+"""The pairs of a run to look at, and to change as a layer of edits over the data."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ozfig import console, edits, files
+from ozfig.edits import Edit
+from ozfig.errors import UserError
+from ozfig.types import Dropped, Example
+
+FILES = ("train", "held_out", "dropped")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An example of a run: on which side it is (train, held_out, dropped), and why it was dropped or flagged."""
+
+    example: Example
+    status: str
+    reason: str = ""
+    neighbour: str = ""
+    score: float | None = None
+
+
+def entries(folder: Path) -> Iterator[Entry]:
+    """Every example of a prepared run, each once; `folder` is the stage's. Raises UserError when it has not run."""
+    seen: set[str] = set()
+    for status in FILES:
+        path = folder / f"{status}.jsonl"
+        if not path.exists():
+            raise UserError(f"{folder.parent}: nothing prepared yet; run: ozfig prepare {folder.parent}/recipe.yaml")
+        for row in files.read_jsonl(path):
+            found = Entry(Example.from_row(row), status) if status != "dropped" else _noted(row, status)
+            if found.example.id not in seen:
+                seen.add(found.example.id)
+                yield found
+
+
+def flagged(folder: Path) -> Iterator[Entry]:
+    """The examples that were kept and should be looked at."""
+    for row in files.read_jsonl(folder / "review.jsonl"):
+        yield _noted(row, "review")
+
+
+def _noted(row: dict[str, object], status: str) -> Entry:
+    note = Dropped.from_row(row)
+    return Entry(note.example, status, note.reason, note.neighbour, note.score)
+
+
+def matching(found: Iterable[Entry], text: str) -> Iterator[Entry]:
+    """The entries whose question, answer, id or reason holds a text, in any case."""
+    wanted = text.lower()
+    for entry in found:
+        e = entry.example
+        if any(wanted in part.lower() for part in (e.question, e.answer, e.id, entry.reason)):
+            yield entry
+
+
+def counts(found: Iterable[Entry]) -> dict[str, dict[str, int]]:
+    """How many entries there are by status, by source and maker, and by the reason why they were dropped."""
+    status: Counter[str] = Counter()
+    makers: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
+    for entry in found:
+        status[entry.status] += 1
+        if entry.status == "dropped":
+            reasons[entry.reason] += 1
+        else:
+            makers[f"{entry.example.origin or 'unnamed'} ({entry.example.maker or 'dataset'})"] += 1
+    return {"status": dict(status), "sources": dict(makers.most_common()), "dropped": dict(reasons.most_common())}
+
+
+def change(folder: Path, path: Path, changes: Iterable[Edit]) -> int:
+    """Add edits to the run's layer. Raises UserError when one names an example that the run does not have."""
+    wanted = list(changes)
+    known = {entry.example.id for entry in entries(folder)}
+    for edit in wanted:
+        if edit.action != "add" and edit.id not in known:
+            raise UserError(f"{edit.id}: no example of this run has this id; find it with --find TEXT")
+    return edits.append(path, wanted)
+
+
+def drawn(found: Iterable[Entry], n: int) -> list[Entry]:
+    """At most `n` entries, drawn by their ids, which are hashes."""
+    return heapq.nsmallest(n, found, key=lambda entry: entry.example.id[::-1])
+
+
+def lengths(found: Iterable[Entry]) -> dict[str, list[int]]:
+    """Words of the questions and answers of both sides: least, quarter, half, three quarters, most."""
+    sizes: dict[str, list[int]] = {"question": [], "answer": []}
+    for entry in found:
+        if entry.status != "dropped":
+            sizes["question"].append(len(entry.example.question.split()))
+            sizes["answer"].append(len(entry.example.answer.split()))
+    return {part: [int(q) for q in np.quantile(n, (0, 0.25, 0.5, 0.75, 1))] for part, n in sizes.items() if n}
+
+
+def show_counts(folder: Path) -> None:
+    """Print what the run's data is: sides, sources, lengths, what was dropped and what should be looked at."""
+    found = counts(entries(folder))
+    sides = " · ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in found["status"].items())
+    console.say(f"[bold]{folder.parent.name}[/bold]  {sides}")
+    console.table("Sources", ["", "pairs"], [[name, f"{n:,}"] for name, n in found["sources"].items()])
+    spread = [[part, *map(str, sizes)] for part, sizes in lengths(entries(folder)).items()]
+    console.table("Words", ["", "least", "25 %", "half", "75 %", "most"], spread)
+    if found["dropped"]:
+        console.table("Dropped", ["", "pairs"], [[reason, f"{n:,}"] for reason, n in found["dropped"].items()])
+    listed = Counter(entry.reason for entry in flagged(folder))
+    if listed:
+        console.table("To be looked at", ["", "pairs"], [[reason, f"{n:,}"] for reason, n in listed.most_common()])
+
+
+def show(found: Iterable[Entry]) -> None:
+    """Print entries, one after the other, with the id that changes them."""
+    for entry in found:
+        e = entry.example
+        why = " · ".join(filter(None, [entry.reason, f"{entry.score:.2f}" if entry.score is not None else ""]))
+        console.say("")
+        console.pair(e.id, entry.status, e.question, e.answer)
+        if why:
+            console.note(why + (f": {entry.neighbour}" if entry.neighbour else ""))

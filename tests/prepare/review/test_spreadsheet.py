@@ -1,0 +1,88 @@
+"""Pairs go out as a table, are edited by hand, and come back as edits."""
+
+import csv
+
+import pytest
+
+from ozfig import files
+from ozfig.edits import Edit, Layer
+from ozfig.errors import UserError
+from ozfig.prepare.review.spreadsheet import from_csv, to_csv
+from ozfig.types import Dropped, Example
+
+TRAIN = [Example.pair(f"Question {n}?", f"First line {n}.\nSecond; with, signs", origin="faq") for n in range(6)]
+HELD = [Example.pair("Kept?", "Yes.", maker="faq"), Example.pair("Of the file?", "Yes.", maker="held_out")]
+OUT = [Dropped(Example.pair("Twice?", "Yes."), "exact duplicate", "Once?")]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "run" / "prepare"
+    for name, rows in (("train", TRAIN), ("held_out", HELD), ("dropped", OUT)):
+        files.write_jsonl(folder / f"{name}.jsonl", (row.to_row() for row in rows))
+    return folder
+
+
+@pytest.fixture
+def table(folder, tmp_path):
+    path = tmp_path / "pairs.csv"
+    assert to_csv(folder, path) == 8
+    with path.open(encoding="utf-8-sig", newline="") as lines:
+        return path, list(csv.DictReader(lines))
+
+
+def write(path, rows):
+    with path.open("w", encoding="utf-8", newline="") as out:
+        writer = csv.DictWriter(out, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def test_a_table_that_nobody_touched_changes_nothing(folder, table):
+    assert from_csv(folder, table[0]) == []
+    path, rows = table
+    write(path, [{**row, "answer": row["answer"].replace("\n", "\r\n")} for row in rows])
+    assert from_csv(folder, path) == []
+
+
+def test_what_people_do_to_a_table(folder, table):
+    path, rows = table
+    rows[0]["answer"] = "Better."
+    del rows[1]
+    rows[-1]["status"] = "train"
+    rows[2]["status"] = "dropped"
+    rows.append({**dict.fromkeys(rows[0], ""), "question": " New? ", "answer": "Yes."})
+    write(path, rows)
+    found = from_csv(folder, path)
+    assert {(e.action, e.id) for e in found} == {
+        ("edit", TRAIN[0].id),
+        ("drop", TRAIN[1].id),
+        ("drop", TRAIN[3].id),
+        ("restore", OUT[0].example.id),
+        ("add", ""),
+    }
+    layer = Layer(found)
+    assert layer.apply(TRAIN[0]).example.answer == "Better."
+    assert layer.added[0].question == "New?"
+    assert Edit("drop", TRAIN[1].id) not in from_csv(folder, path, "keep")
+
+
+def test_a_cut_table_drops_nothing_unless_asked(folder, table):
+    path, rows = table
+    write(path, rows[:2])
+    with pytest.raises(UserError, match="5 of 8 pairs are missing"):
+        from_csv(folder, path)
+    assert len(from_csv(folder, path, "drop")) == 5
+    assert from_csv(folder, path, "keep") == []
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"answer": " "}, r"pairs.csv:\d+: a pair needs"), ({"id": "beef"}, r"pairs.csv:\d+: no example .* beef")],
+)
+def test_a_broken_line_is_named(folder, table, change, message):
+    path, rows = table
+    rows[1].update(change)
+    write(path, rows)
+    with pytest.raises(UserError, match=message):
+        from_csv(folder, path)
