@@ -10,9 +10,9 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Parameter, validators
 
 from ozfig import __version__, console
 from ozfig.errors import OzfigError
@@ -35,8 +35,16 @@ STAGE_VERBS = {
     "export": "Merge and write the quantised GGUF file.",
     "evaluate": "Measure base, tuned and quantised model and write the report.",
 }
+# what to type after each stage
+NEXT = {
+    "gather": "prepare {run}/recipe.yaml",
+    "prepare": "review {run}",
+    "tune": "export {run}/recipe.yaml",
+    "export": "evaluate {run}/recipe.yaml",
+}
 HELPED = {"run", *STAGE_VERBS, "plan", "serve"}
 
+AT_LEAST_ONE = validators.Number(gte=1)
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object on standard output.")]
 Settings = Annotated[
     list[str] | None,
@@ -73,6 +81,25 @@ class Options:
         return recipe, Run(home if own else (self.runs or Path("runs")) / recipe.name)
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Changes:
+    """What a person changes of a run's pairs."""
+
+    drop: Annotated[list[str] | None, Parameter(negative="", help="Take the pair with this id out. Repeatable.")] = None
+    restore: Annotated[list[str] | None, Parameter(negative="", help="Put the pair with this id back. Repeatable.")] = (
+        None
+    )
+    edit: Annotated[str, Parameter(help="Change the pair with this id: see --question and --answer.")] = ""
+    question: Annotated[str, Parameter(help="With --edit: the new question.")] = ""
+    answer: Annotated[str, Parameter(help="With --edit: the new answer.")] = ""
+    export_to: Annotated[Path | None, Parameter(name="--export", help="Write every pair to a CSV table.")] = None
+    import_from: Annotated[Path | None, Parameter(name="--import", help="Take the changes of that table over.")] = None
+    missing: Annotated[
+        Literal["auto", "drop", "keep"], Parameter(help="--import: whether lines that are gone drop their pairs.")
+    ] = "auto"
+
+
 def _execute(target: str, until: str, options: Options) -> None:
     """Run the stages up to `until`, one line each, and print the result for scripts or for people."""
     from ozfig import pipeline
@@ -84,12 +111,14 @@ def _execute(target: str, until: str, options: Options) -> None:
     found = result.to_json()
     if options.as_json:
         print(json.dumps(found))
-    elif found["report"]:
+    elif until == "evaluate" and found["report"]:
         from ozfig import registry
 
         console.table(*registry.find("report", "summary")(run.folder / "evaluate" / "report.json"))
         console.say(f"\n  report  {found['report']}\n  next    [bold]ozfig serve {run.folder}[/bold]")
         console.say("          then chat at http://127.0.0.1:8080")
+    else:
+        console.say(f"\n  next    [bold]ozfig {NEXT[until].format(run=run.folder)}[/bold]")
 
 
 @app.command(sort_key=0)
@@ -98,18 +127,47 @@ def run(target: Target, *, options: Options = Options()) -> None:
     _execute(target, "evaluate", options)
 
 
-def _stage_verb(stage: str, summary: str) -> None:
+def _stage_verb(stage: str) -> None:
     """Add a verb that runs the pipeline up to one stage."""
 
     def verb(target: Target, *, options: Options = Options()) -> None:
         _execute(target, stage, options)
 
-    verb.__doc__ = f"{summary}\n\nEarlier stages run first where they must."
-    app.command(verb, name=stage, sort_key=1 + list(STAGE_VERBS).index(stage))
+    verb.__doc__ = f"{STAGE_VERBS[stage]}\n\nEarlier stages run first where they must."
+    app.command(verb, name=stage, sort_key=_place(stage))
 
 
-for _stage, _summary in STAGE_VERBS.items():
-    _stage_verb(_stage, _summary)
+def _place(stage: str) -> int:
+    return 1 + list(STAGE_VERBS).index(stage)
+
+
+for _stage in STAGE_VERBS.keys() - {"tune"}:
+    _stage_verb(_stage)
+
+
+@app.command(sort_key=_place("tune"))
+def tune(
+    target: Target,
+    *,
+    show_tokens: Annotated[
+        int, Parameter(help="Train nothing; print so many rows and what of them is trained on.", validator=AT_LEAST_ONE)
+    ] = 0,
+    options: Options = Options(),
+) -> None:
+    """Fine-tune the base model.
+
+    Earlier stages run first where they must.
+    """
+    if not show_tokens:
+        return _execute(target, "tune", options)
+    from ozfig import pipeline
+
+    rows = pipeline.shown_tokens(*options.open(target), show_tokens)
+    if options.as_json:
+        return print(json.dumps(rows))
+    for row in rows:
+        console.tokens(row)
+    return None
 
 
 @app.command(sort_key=6)
@@ -126,6 +184,43 @@ def plan(target: Target, *, options: Options = Options()) -> None:
 
 
 @app.command(sort_key=7)
+def review(
+    target: Path,
+    *,
+    find: str = "",
+    dropped: Annotated[bool, Parameter(negative="")] = False,
+    flagged: Annotated[bool, Parameter(negative="")] = False,
+    samples: int = 5,
+    changes: Changes = Changes(),
+    as_json: Json = False,
+) -> None:
+    """Look at the pairs of a run: counts, samples, what was dropped and why; edit, drop and restore them.
+
+    Parameters
+    ----------
+    target
+        A run folder.
+    find
+        Show the pairs whose question, answer, id or reason holds this text.
+    dropped
+        Show what was taken out.
+    flagged
+        Show what was kept and should be looked at.
+    samples
+        How many pairs to show.
+    """
+    from ozfig import registry
+    from ozfig.runs import Run
+
+    found = registry.find("review", "pairs")(Run.open(target), changes)
+    found.look(find, dropped, flagged, samples)
+    if as_json:
+        print(json.dumps(found.to_json()))
+    else:
+        found.show()
+
+
+@app.command(sort_key=8)
 def serve(
     target: str,
     *,
@@ -152,7 +247,7 @@ def serve(
     api(found.model, found.recipe, host=host, port=port, database=database, questions=found.questions)
 
 
-@app.command(sort_key=8)
+@app.command(sort_key=9)
 def pretrain(
     recipe: Path,
     *,

@@ -12,11 +12,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from ozfig import __version__, console, files, recipes, registry
+from ozfig import __version__, console, files, prompts, recipes, registry
 from ozfig.engines.resolve import locate, resolve
 from ozfig.errors import UserError
 from ozfig.recipe import Pretrain, Recipe
-from ozfig.runs import RECIPE, STAGES, Run
+from ozfig.runs import EDITS, RECIPE, STAGES, Run
 from ozfig.types import Example, Job, Manifest, ModelRef, Outcome
 
 
@@ -39,13 +39,28 @@ class Stage:
 
 
 PIPELINE = [
-    Stage("gather", uses=()),
-    Stage("prepare", inputs={"documents": "gather/documents.jsonl", "examples": "gather/examples.jsonl"}),
+    Stage("gather", version=2, uses=()),
+    Stage(
+        "prepare",
+        version=2,
+        inputs={
+            "documents": "gather/documents.jsonl",
+            "examples": "gather/examples.jsonl",
+            "edits": EDITS,
+        },
+        models=("base",),
+        uses=("seed", "system"),
+    ),
     Stage("tune", inputs={"train": "prepare/train.jsonl"}, models=("base",), uses=("seed", "system"), makes="tuned"),
     Stage("export", models=("base", "tuned"), uses=("name",), makes="quantised"),
     Stage(
         "evaluate",
-        inputs={"held_out": "prepare/held_out.jsonl", "train": "prepare/train.jsonl"},
+        version=2,
+        inputs={
+            "held_out": "prepare/held_out.jsonl",
+            "train": "prepare/train.jsonl",
+            "index": "prepare/index",
+        },
         reads={
             **{f"manifest_{name}": f"{name}/manifest.json" for name in STAGES[:-1]},
             "dropped": "prepare/dropped.jsonl",
@@ -56,7 +71,7 @@ PIPELINE = [
         uses=("seed", "system"),
     ),
 ]
-PACKAGES = ["torch", "transformers", "peft", "gguf", "xllamacpp", "trafilatura", "html-to-markdown", "rensa"]
+PACKAGES = ["torch", "transformers", "peft", "gguf", "xllamacpp", "html-to-markdown", "bm25s"]
 
 
 @dataclass
@@ -148,6 +163,15 @@ def execute(
     return Result(run.folder, time.monotonic() - started, report, models)
 
 
+def shown_tokens(recipe: Recipe, run: Run, n: int) -> list[list[tuple[str, bool]]]:
+    """`n` rows as the tune stage would train on them, as runs of (text, trained); the pairs are made if they must."""
+    execute(recipe, run, "prepare")
+    rows: list[list[tuple[str, bool]]] = registry.find("tokens", "shown")(
+        recipe, resolve(recipe.base), run.stage("prepare") / "train.jsonl", n
+    )
+    return rows
+
+
 def _base(stage: Stage, recipe: Recipe, models: dict[str, ModelRef]) -> dict[str, ModelRef]:
     """The base model, found (and downloaded, if it is the hub's) when the first stage that needs it comes."""
     return {} if "base" in models or "base" not in stage.models else {"base": resolve(recipe.base)}
@@ -166,6 +190,8 @@ def check(recipe: Recipe) -> None:
         for path in recipes.paths_in(getattr(recipe, name)):
             if not path.exists():
                 raise UserError(f"{name}: no such file or folder: {path}")
+    if recipe.tune.template != "auto":
+        prompts.template(recipe.tune.template)
     for metric in recipe.evaluate.metrics:
         registry.known("metric", metric)
 
@@ -238,6 +264,7 @@ def _perform(step: Step, recipe: Recipe, run: Run, models: dict[str, ModelRef], 
         folder=folder.resolve(),
         inputs=inputs,
         models={p: models[p] for p in stage.models if p in models},
+        cache=run.folder.resolve() / "cache" / stage.name,
         refresh=refresh,
     )
     outcome: Outcome = registry.find("stage", stage.name)(job)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
+
+from jinja2 import TemplateSyntaxError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from ozfig.errors import UserError
 from ozfig.types import Example, Message
 
 WITH_PASSAGE = "{passage}\n\n{question}"
-# for a model whose tokenizer brings no chat template
-PLAIN_TEMPLATE = (
+# for a model whose tokenizer brings no chat template, and for those who want another one
+QUESTION_ANSWER = (
     "{{ bos_token or '' }}"
     "{% for message in messages %}"
     "{% if not loop.first %}{{ '\\n' }}{% endif %}"
@@ -16,6 +22,40 @@ PLAIN_TEMPLATE = (
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ '\\nanswer:' }}{% endif %}"
 )
+# a reply ends with the model's own end marker: one that it does not know would be text that it writes out
+CHATML = (
+    "{% for message in messages %}"
+    "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] }}"
+    "{{ (eos_token or '<|im_end|>') if message['role'] == 'assistant' else '<|im_end|>' }}{{ '\\n' }}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+)
+ALPACA = (
+    "{{ bos_token or '' }}"
+    "{% for message in messages %}"
+    "{% if not loop.first %}{{ '\\n\\n' }}{% endif %}"
+    "{% if message['role'] == 'user' %}{{ '### Instruction:\\n' + message['content'] }}"
+    "{% elif message['role'] == 'assistant' %}{{ '### Response:\\n' + message['content'] + (eos_token or '') }}"
+    "{% else %}{{ message['content'] }}{% endif %}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ '\\n\\n### Response:\\n' }}{% endif %}"
+)
+TEMPLATES = {"question_answer": QUESTION_ANSWER, "chatml": CHATML, "alpaca": ALPACA}
+
+
+def template(name: str) -> str:
+    """The chat template of a name, or the Jinja text itself. Raises UserError for one that is neither."""
+    if name in TEMPLATES:
+        return TEMPLATES[name]
+    if "{%" not in name and "{{" not in name:
+        near = difflib.get_close_matches(name, TEMPLATES, 1, 0.5)
+        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(TEMPLATES)}, or a Jinja text"
+        raise UserError(f"tune.template: {name!r}: unknown; {hint}")
+    try:
+        ImmutableSandboxedEnvironment().parse(name)
+    except TemplateSyntaxError as error:
+        raise UserError(f"tune.template: line {error.lineno}: {error.message}") from None
+    return name
 
 
 def ask(question: str, system: str = "", passage: str = "") -> list[Message]:

@@ -1,10 +1,13 @@
 """Fixtures that more than one folder of tests needs."""
 
+import contextlib
+import json
 import os
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,18 +44,22 @@ class Site:
                 site.asked.append((self.path, self.headers["Host"]))
                 site.before(self.path)
                 status, headers, body = site.answers.get(self.path, (404, {"Content-Type": "text/html"}, b"no"))
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
+                with contextlib.suppress(ConnectionError):  # who asked may be gone
+                    self.send_response(status)
+                    for name, value in headers.items():
+                        self.send_header(name, value)
+                    self.send_header("Content-Length", str(len(body)))
+                    self.end_headers()
+                    self.wfile.write(body)
 
             def log_message(self, format: str, *args: object) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+            request_queue_size = 64  # eight connections at once would overrun the usual five
+
+        self.server = Server(("127.0.0.1", 0), Handler)
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         self.address = f"127.0.0.1:{self.server.server_address[1]}"
         self.url = f"http://{self.address}"
@@ -72,6 +79,60 @@ class Site:
 def site() -> Iterator[Site]:
     """A running site with no pages yet."""
     running = Site()
+    yield running
+    running.server.shutdown()
+    running.server.server_close()
+
+
+class ChatServer:
+    """A small server that speaks OpenAI's protocol: a test says how it answers, every request is noted."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, dict[str, Any], dict[str, str]]] = []
+        self.models = ["teacher"]
+        self.answer: Callable[[str, dict[str, Any]], Any] = lambda path, body: "Hello."
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                rows = [{"id": name, "object": "model"} for name in server.models]
+                self._send(*((200, {}, {"data": rows}) if self.path == "/v1/models" else (404, {}, {})))
+
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                path = self.path.removeprefix("/v1")
+                server.asked.append((path, body, {k.lower(): v for k, v in self.headers.items()}))
+                found = server.answer(path, body)
+                self._send(*((200, {}, said(path, found)) if isinstance(found, str) else found))
+
+            def _send(self, status: int, headers: dict[str, str], body: Any) -> None:
+                data = body if isinstance(body, bytes) else json.dumps(body).encode()
+                with contextlib.suppress(ConnectionError):  # who asked may be gone
+                    self.send_response(status)
+                    for name, value in ({"Content-Type": "application/json"} | headers).items():
+                        self.send_header(name, value)
+                    self.send_header("Content-Length", str(len(data)))
+                    self.end_headers()
+                    self.wfile.write(data)
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        def said(path: str, text: str) -> dict[str, Any]:
+            choice = {"text": text} if path == "/completions" else {"message": {"role": "assistant", "content": text}}
+            usage = {"prompt_tokens": 100, "completion_tokens": 20}
+            return {"choices": [{"index": 0, "finish_reason": "stop", **choice}], "usage": usage}
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/v1"
+
+
+@pytest.fixture
+def chat_server() -> Iterator[ChatServer]:
+    """A running server that says hello to everything."""
+    running = ChatServer()
     yield running
     running.server.shutdown()
     running.server.server_close()

@@ -43,14 +43,18 @@ def load_model(folder: Path, dtype: torch.dtype | str = "auto") -> Any:
         raise UserError(f"{folder}: no causal language model in safetensors: {first_line(error)}") from None
 
 
-def load_tokenizer(folder: Path) -> Any:
-    """The tokenizer of a local folder, with our plain chat template where it brings none. Raises UserError."""
+def load_tokenizer(folder: Path, template: str = "") -> Any:
+    """The tokenizer of a local folder. Raises UserError.
+
+    `template`, a name that prompts knows or Jinja text, takes the place of its chat template; where it brings
+    none, questions and answers are written as such.
+    """
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise UserError(f"{folder}: no tokenizer that can be read: {first_line(error)}") from None
-    if not tokenizer.chat_template:
-        tokenizer.chat_template = prompts.PLAIN_TEMPLATE
+    if template or not tokenizer.chat_template:
+        tokenizer.chat_template = prompts.template(template or "question_answer")
     return tokenizer
 
 

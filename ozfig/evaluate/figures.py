@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any, Literal
 
-from ozfig.evaluate.results import CLOSED, GOLD, LOWER_IS_BETTER, NEUTRAL
+from ozfig.evaluate.results import CLOSED, GOLD, LOWER_IS_BETTER, NEUTRAL, RETRIEVED
+from ozfig.evaluate.statistics import Z95
 from ozfig.types import Comparison, Score
 
 Outcome = Literal["better", "worse", "noise"]
-Z95 = 1.959964
 LABELS = {
     "exact_match": "Exact match",
     "token_f1": "Token F1",
@@ -19,7 +19,7 @@ LABELS = {
     "perplexity": "Perplexity of the reference answers",
     "answer_loss": "Loss of the reference answers",
 }
-CONDITIONS = {CLOSED: "closed book", GOLD: "with the passage"}
+CONDITIONS = {CLOSED: "closed book", RETRIEVED: "with what a search finds", GOLD: "with the right passage"}
 UP_TO_ONE = {"exact_match", "token_f1", "bertscore", "bleu4"}
 PRIMARY = ["token_f1", "bleu4", "bertscore", "exact_match"]
 MINUS = "\N{MINUS SIGN}"
@@ -31,6 +31,7 @@ class Figures:
     def __init__(self, report: dict[str, Any]) -> None:
         scores = [Score.from_row(row) for row in report["scores"]]
         comparisons = [Comparison.from_row(row) for row in report["comparisons"]]
+        self.retrieval: dict[str, Any] | None = report.get("retrieval")
         self.points = list(dict.fromkeys(s.model for s in scores))
         self.conditions = list(dict.fromkeys(s.condition for s in scores))
         self.metrics = list(dict.fromkeys(s.metric for s in scores))
@@ -49,6 +50,11 @@ class Figures:
     def condition(self) -> str:
         """The condition that the verdict speaks of: closed book where it was measured."""
         return CLOSED if CLOSED in self.conditions else self.conditions[0]
+
+    @property
+    def given(self) -> str:
+        """With which text advice is given: found by a search, as it is served; the right passage where none was."""
+        return RETRIEVED if RETRIEVED in self.conditions else GOLD
 
     def score(self, point: str, condition: str, metric: str) -> Score | None:
         """One mean with its standard error."""

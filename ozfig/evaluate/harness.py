@@ -7,13 +7,14 @@ killed does not ask again; the pipeline clears the folder when anything that mat
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ozfig import console, files, prompts, registry
 from ozfig.engines.base import AnswerLoss, Decoding, Engine
 from ozfig.errors import UserError
+from ozfig.evaluate.results import CLOSED, GOLD, RETRIEVED
 from ozfig.recipe import Evaluate
 from ozfig.types import Example, Message, ModelRef, Sample
 
@@ -27,7 +28,7 @@ class Part:
 
     point: str
     condition: str
-    items: list[Example]
+    items: Sequence[Example]
     asked: list[list[Message]]
     path: Path
 
@@ -45,20 +46,18 @@ def select(examples: Sequence[Example], limit: int | None) -> list[Example]:
 
 
 def parts(
-    items: Sequence[Example], models: dict[str, ModelRef], section: Evaluate, system: str, folder: Path
+    items: Mapping[str, Sequence[Example]], models: dict[str, ModelRef], section: Evaluate, system: str, folder: Path
 ) -> list[Part]:
-    """Every part to be answered, grouped by model. Questions without a passage are left out of gold_context.
+    """Every part to be answered, grouped by model. `items` are the questions of each condition, with its passage.
 
     Raises UserError when that leaves nothing to ask.
     """
     found = []
     for point in (p for p in section.points if p in models):
-        for condition in section.conditions:
-            with_passage = condition == "gold_context"
-            asked = [e for e in items if e.context or not with_passage]
+        for condition, asked in items.items():
             if len(asked) < FEWEST:
                 continue
-            messages = [_prompt(e, system, with_passage) for e in asked]
+            messages = [_prompt(e, system, condition != CLOSED) for e in asked]
             content = [([m.to_row() for m in turn], e.references) for turn, e in zip(messages, asked, strict=True)]
             key = files.sha256_value([models[point].sha256, content, section.max_tokens, section.batch])
             path = folder / f"{point}.{condition}.{key[:16]}.jsonl"
@@ -66,6 +65,21 @@ def parts(
     if not found:
         raise UserError("evaluate: nothing to ask; name points and conditions, and for gold_context hold out passages")
     return found
+
+
+def by_condition(
+    items: Sequence[Example], section: Evaluate, found: Callable[[Example], str] | None
+) -> dict[str, list[Example]]:
+    """The questions to ask under each condition; their context is what is shown.
+
+    Questions without a passage are left out of gold_context; `found` gives what a search shows.
+    """
+    forms = {
+        CLOSED: list(items),
+        GOLD: [e for e in items if e.context],
+        RETRIEVED: [replace(e, context=found(e)) for e in items] if found else [],
+    }
+    return {condition: forms[condition] for condition in section.conditions}
 
 
 def _prompt(item: Example, system: str, with_passage: bool) -> list[Message]:

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ozfig.evaluate import charts, evidence
+from ozfig.evaluate import evidence
 from ozfig.evaluate import figures as f
 from ozfig.evaluate.evidence import Evidence
 from ozfig.evaluate.figures import Figures
-from ozfig.evaluate.results import CLOSED, GOLD, LOWER_IS_BETTER, NEUTRAL, STEPS, Table
-from ozfig.evaluate.statistics import mean_and_stderr
+from ozfig.evaluate.results import CLOSED, GOLD, LOWER_IS_BETTER, NEUTRAL, RETRIEVED, STEPS, Table
+from ozfig.evaluate.statistics import Z95, mean_and_stderr
+from ozfig.pages import charts
 from ozfig.types import Comparison, Example, Sample
 
 
@@ -43,9 +44,9 @@ def facts(story: Story, found: Figures, names: dict[str, str]) -> list[dict[str,
         shown.append(_fact("Perplexity, tuned", value, change, f"{f.difference(change)} nats"))
     if change := found.compare("tuned", "quantised", condition, metric):
         shown.append(_fact(f"{names['quantised']} against tuned", f.difference(change), change))
-    if change := found.across(("tuned", CLOSED), ("tuned", GOLD), metric):
-        value = found.mean(found.score("tuned", GOLD, metric))
-        shown.append(_fact("Tuned, with the passage", value, change, f.difference(change)))
+    if change := found.across(("tuned", CLOSED), ("tuned", found.given), metric):
+        value = found.mean(found.score("tuned", found.given, metric))
+        shown.append(_fact(f"Tuned, {f.CONDITIONS[found.given]}", value, change, f.difference(change)))
     if story.evidence.train:
         leaks = sum(evidence.is_leak(d.reason) for d in story.evidence.dropped)
         kept = f"{len(story.evidence.train):,} pairs kept"
@@ -73,12 +74,12 @@ def groups(found: Figures, names: dict[str, str], metrics: Sequence[str]) -> lis
 def _chart(found: Figures, names: dict[str, str], metric: str, condition: str) -> dict[str, Any]:
     """The bars of one metric under one condition, and the paired differences below them."""
     everywhere = [s for p in found.points for c in found.conditions if (s := found.score(p, c, metric))]
-    top = f.nice_top(max(s.mean + f.Z95 * s.stderr for s in everywhere))
+    top = f.nice_top(max(s.mean + Z95 * s.stderr for s in everywhere))
     top = min(top, 1.0) if metric in f.UP_TO_ONE else top
     rows = []
     for point in found.points:
         if score := found.score(point, condition, metric):
-            low, high = score.mean - f.Z95 * score.stderr, score.mean + f.Z95 * score.stderr
+            low, high = score.mean - Z95 * score.stderr, score.mean + Z95 * score.stderr
             rows.append(
                 {
                     "name": names.get(point, point),
@@ -111,25 +112,27 @@ def unclear(change: Comparison) -> str:
 
 
 def heat(samples: Sequence[Sample], metric: str) -> dict[str, Any]:
-    """The 2 x 2 table over the questions that all four cells were asked; empty unless there are such."""
+    """Base and tuned, without and with text, over the questions that all cells were asked; empty without such."""
     table = Table(samples)
-    cells = [(point, condition) for point in ("base", "tuned") for condition in (CLOSED, GOLD)]
+    measured = {condition for _, condition in table.cells}
+    columns = [condition for condition in (CLOSED, RETRIEVED, GOLD) if condition in measured]
+    cells = [(point, condition) for point in ("base", "tuned") for condition in columns]
     items = table.shared(*cells)
-    if len(items) < 2:
+    if len(items) < 2 or len(columns) < 2:
         return {}
     found = {cell: mean_and_stderr(table.values(cell, metric, items)) for cell in cells}
     digits = f.decimals(max(stderr for _, stderr in found.values()))
     # small scores stay pale, so that noise does not look like a pattern
     top = max(0.25, *(mean for mean, _ in found.values()))
     shown = {cell: _heat_cell(mean, stderr, digits, top) for cell, (mean, stderr) in found.items()}
-    rows = [{"point": p, "cells": [shown[p, CLOSED], shown[p, GOLD]]} for p in ("base", "tuned")]
-    return {"rows": rows, "n": len(items)}
+    rows = [{"point": p, "cells": [shown[p, c] for c in columns]} for p in ("base", "tuned")]
+    return {"rows": rows, "n": len(items), "columns": [f.CONDITIONS[c] for c in columns]}
 
 
 def _heat_cell(mean: float, stderr: float, digits: int, top: float) -> dict[str, Any]:
     return {
         "mean": f.number(mean, digits),
-        "margin": f"± {f.number(f.Z95 * stderr, digits)}",
+        "margin": f"± {f.number(Z95 * stderr, digits)}",
         "shade": round(5 + 35 * max(mean, 0) / top),
     }
 

@@ -6,15 +6,13 @@ fetched. It is written from report.json, the samples and what earlier stages lef
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
-from ozfig import files
+from ozfig import files, pages
 from ozfig.evaluate import evidence, panels, verdict
 from ozfig.evaluate import figures as f
 from ozfig.evaluate.answers import side_by_side
@@ -29,22 +27,10 @@ COLUMNS = ["", "n", "base", "tuned", "quantised", f"tuned {f.MINUS} base", f"qua
 
 def write(story: Story, folder: Path) -> None:
     """Write report.html and report.md."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=select_autoescape(["html"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["strong"] = strong
+    environment = pages.environment(TEMPLATES)
     values = page(story)
     for name in ("report.html", "report.md"):
         files.write_text(folder / name, environment.get_template(name).render(values))
-
-
-def strong(text: str) -> Markup:
-    """Text with **words** in bold."""
-    return Markup(re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", str(escape(text))))
 
 
 def page(story: Story) -> dict[str, Any]:
@@ -53,7 +39,7 @@ def page(story: Story) -> dict[str, Any]:
     names = panels.names(story)
     judged = [m for m in found.metrics if m not in LOWER_IS_BETTER | NEUTRAL]
     return {
-        "style": Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
+        "style": pages.style(TEMPLATES / "report.css"),
         "script": Markup((TEMPLATES / "report.js").read_text(encoding="utf-8")),
         "report": report,
         "date": datetime.now(UTC).strftime("%-d %B %Y"),

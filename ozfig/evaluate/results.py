@@ -18,12 +18,16 @@ TASK, VERSION = "held_out", 1  # raise the version when the same replies would s
 LOWER_IS_BETTER = {"answer_loss", "perplexity"}
 NEUTRAL = {"answer_words"}
 STEPS = [("base", "tuned"), ("tuned", "quantised"), ("base", "quantised")]
-CLOSED, GOLD = "closed_book", "gold_context"
-# does the passage help each model, and would it have helped more than tuning did?
+CLOSED, GOLD, RETRIEVED = "closed_book", "gold_context", "retrieved"
+# does the text help each model, and would it have helped more than tuning did?
 ACROSS = [
-    (("base", CLOSED), ("base", GOLD)),
-    (("tuned", CLOSED), ("tuned", GOLD)),
-    (("base", GOLD), ("tuned", CLOSED)),
+    pair
+    for given in (RETRIEVED, GOLD)
+    for pair in (
+        (("base", CLOSED), ("base", given)),
+        (("tuned", CLOSED), ("tuned", given)),
+        (("base", given), ("tuned", CLOSED)),
+    )
 ]
 Cell = tuple[str, str]
 

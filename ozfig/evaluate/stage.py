@@ -7,7 +7,7 @@ from typing import Any
 
 from ozfig import __version__, files
 from ozfig.engines.transformers import load
-from ozfig.evaluate import evidence, harness, panels, report, results, verdict
+from ozfig.evaluate import evidence, harness, panels, report, results, retrieved, verdict
 from ozfig.recipe import Evaluate
 from ozfig.types import Example, Job, Outcome, Sample
 
@@ -24,10 +24,13 @@ def run(job: Job, open_engine: harness.Open = load) -> Outcome:
     section: Evaluate = job.section
     examples = [Example.from_row(row) for row in files.read_jsonl(job.inputs["held_out"])]
     items = harness.select(examples, section.limit)
-    work = harness.parts(items, job.models, section, job.system, job.folder / "parts")
+    wanted = "retrieved" in section.conditions
+    found = retrieved.search(items, job.inputs.get("index"), section.passages) if wanted else None
+    asked = harness.by_condition(items, section, found.context if found else None)
+    work = harness.parts(asked, job.models, section, job.system, job.folder / "parts")
     said = harness.answer(work, job.models, section, open_engine)
     samples = harness.score(said, section)
-    result = _report(job, samples)
+    result = _report(job, samples, found.recall(items) if found else None)
     files.write_jsonl(job.folder / "samples.jsonl", (sample.to_row() for sample in samples))
     files.write_json(job.folder / "report.json", result)
     run_folder = f"{job.folder.parent.parent.name}/{job.folder.parent.name}"
@@ -37,7 +40,7 @@ def run(job: Job, open_engine: harness.Open = load) -> Outcome:
     )
 
 
-def _report(job: Job, samples: list[Sample]) -> dict[str, Any]:
+def _report(job: Job, samples: list[Sample], retrieval: dict[str, Any] | None) -> dict[str, Any]:
     """The contents of report.json: the same input gives the same bytes."""
     section: Evaluate = job.section
     hashed = {name: files.sha256_path(job.inputs[name]) for name in ("held_out", "train") if _exists(job, name)}
@@ -54,6 +57,7 @@ def _report(job: Job, samples: list[Sample]) -> dict[str, Any]:
             "models": {point: ref.sha256 for point, ref in job.models.items()},
         },
         "scores": [s.to_row() for s in results.scores(samples, section.metrics)],
+        "retrieval": retrieval,
         "comparisons": [c.to_row() for c in results.comparisons(samples, section.resamples, job.seed)],
     }
     return {**found, "verdict": verdict.headline(found)}

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+Z95 = 1.959964
 CELLS = 4_000_000  # resampled values held at once
 
 
@@ -50,6 +51,19 @@ def paired_bootstrap(a: Sequence[float], b: Sequence[float], resamples: int = 10
     low, high = np.percentile(means, [2.5, 97.5])
     tail = 1 + min(int((means <= 0).sum()), int((means >= 0).sum()))
     return Difference(float(gaps.mean()), float(low), float(high), min(1.0, 2 * tail / (resamples + 1)))
+
+
+def wilson(right: int, n: int) -> tuple[float, float]:
+    """The 95 % interval of a share of `right` among `n`: Wilson 1927, which holds near 0 and 1 too.
+
+    Raises ValueError for no trial.
+    """
+    if n < 1:
+        raise ValueError("a share needs at least one trial")
+    z2, share = Z95**2, right / n
+    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = math.sqrt(share * (1 - share) / n + z2 / (4 * n * n)) * Z95 / (1 + z2 / n)
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def ratio_and_stderr(numerators: Sequence[float], denominators: Sequence[float]) -> tuple[float, float]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ozfig.evaluate.figures import CONDITIONS, Figures, difference, in_sentence, interval, outcome, word
-from ozfig.evaluate.results import CLOSED, GOLD
+from ozfig.evaluate.results import CLOSED, GOLD, RETRIEVED
 from ozfig.types import Comparison
 
 TUNED = {
@@ -17,24 +17,26 @@ TUNED = {
     "noise": "Tuning made no measurable difference",
     "likelier": "Tuning made the right answers likelier, but not the replies better",
 }
+# what advice is about: retrieval as it is served, else what a perfect one could give
+TEXT = {RETRIEVED: "What a search finds", GOLD: "The right passage"}
 PASSAGE = {
-    ("better", "better"): "; the passage helps further",
-    ("better", "worse"): "; giving it the passage does help",
-    ("better", "noise"): "; giving it the passage does help",
-    ("better", "likelier"): "; giving it the passage does help",
-    ("worse", "better"): ", but the passage makes it worse",
-    ("worse", "worse"): "; so does the passage",
-    ("worse", "noise"): "; the passage makes it worse",
-    ("worse", "likelier"): "; the passage makes them worse",
-    ("noise", "better"): "; the passage adds nothing measurable",
-    ("noise", "worse"): "; the passage does not mend it",
-    ("noise", "noise"): "; nor does the passage",
-    ("noise", "likelier"): "; the passage adds nothing measurable",
+    ("better", "better"): "; the text helps further",
+    ("better", "worse"): "; giving it the text does help",
+    ("better", "noise"): "; giving it the text does help",
+    ("better", "likelier"): "; giving it the text does help",
+    ("worse", "better"): ", but the text makes it worse",
+    ("worse", "worse"): "; so does the text",
+    ("worse", "noise"): "; the text makes it worse",
+    ("worse", "likelier"): "; the text makes them worse",
+    ("noise", "better"): "; the text adds nothing measurable",
+    ("noise", "worse"): "; the text does not mend it",
+    ("noise", "noise"): "; nor does the text",
+    ("noise", "likelier"): "; the text adds nothing measurable",
 }
 
 
 def headline(report: dict[str, Any]) -> str:
-    """One sentence: did tuning help, and does the passage?"""
+    """One sentence: did tuning help, and does the text?"""
     figures = Figures(report)
     metric = figures.primary
     tuning = _tuning(figures)
@@ -42,9 +44,9 @@ def headline(report: dict[str, Any]) -> str:
         point = figures.points[-1]
         value = figures.mean(figures.score(point, figures.condition, metric))
         return f"The {point} model's {in_sentence(metric)} is {value}; without base and tuned there is no comparison."
-    text = outcome(figures.across(("tuned", CLOSED), ("tuned", GOLD), metric))
+    text = outcome(figures.across(("tuned", CLOSED), ("tuned", figures.given), metric))
     if text == "better" and tuning == "better" and _passage_beats_tuning(figures) == "better":
-        return "Tuning helped; giving it the passage helps more."
+        return "Tuning helped; giving it the text helps more."
     return TUNED[tuning] + (PASSAGE[text, tuning] if text else "") + "."
 
 
@@ -57,7 +59,7 @@ def _tuning(figures: Figures) -> str | None:
 
 def _passage_beats_tuning(figures: Figures) -> str | None:
     """How the base with the passage compares with the tuned model without it."""
-    found = figures.across(("base", GOLD), ("tuned", CLOSED), figures.primary)
+    found = figures.across(("base", figures.given), ("tuned", CLOSED), figures.primary)
     return {"better": "worse", "worse": "better", "noise": "noise", None: None}[outcome(found)]
 
 
@@ -100,11 +102,25 @@ def _likelihood(figures: Figures) -> str:
 
 
 def _with_passage(figures: Figures) -> str:
-    score = figures.score("tuned", GOLD, figures.primary)
-    change = figures.across(("tuned", CLOSED), ("tuned", GOLD), figures.primary)
-    if score is None or change is None:
-        return ""
-    return f"With the right passage it reaches **{figures.mean(score)}** ({difference(change)}, {_evidence(change)})."
+    """What the text adds: as a search finds it, and as it would be if the search were always right."""
+    parts = []
+    for condition in (RETRIEVED, GOLD):
+        score = figures.score("tuned", condition, figures.primary)
+        change = figures.across(("tuned", CLOSED), ("tuned", condition), figures.primary)
+        if score and change:
+            reached = f"it reaches **{figures.mean(score)}** ({difference(change)}, {_evidence(change)})"
+            parts.append(f"{CONDITIONS[condition][:1].upper()}{CONDITIONS[condition][1:]} {reached}.")
+    if figures.retrieval and parts:
+        parts.append(_recall(figures.retrieval))
+    return " ".join(parts)
+
+
+def _recall(found: dict[str, Any]) -> str:
+    """How often the search is right."""
+    within = "first" if found["k"] == 1 else f"first {found['k']}"
+    low, high = (f"{100 * found[end]:.0f}" for end in ("low", "high"))
+    share = f"**{100 * found['recall']:.0f} %** of {found['n']:,} questions"
+    return f"The search has the right passage among its {within} for {share} (95 % interval {low} to {high} %)."
 
 
 def _smaller(figures: Figures, quantisation: str) -> str:
@@ -125,14 +141,14 @@ def advice(report: dict[str, Any]) -> list[str]:
     """What the 2 x 2 table says to do: two findings and a recommendation. Empty where it was not measured."""
     figures = Figures(report)
     metric = figures.primary
-    passage = figures.across(("tuned", CLOSED), ("tuned", GOLD), metric)
-    tuning = figures.compare("base", "tuned", GOLD, metric)
+    passage = figures.across(("tuned", CLOSED), ("tuned", figures.given), metric)
+    tuning = figures.compare("base", "tuned", figures.given, metric)
     alone = figures.compare("base", "tuned", CLOSED, metric)
     if passage is None or tuning is None or alone is None:
         return []
     return [
-        f"The passage {_adds(passage)} the tuned model.",
-        f"Where the passage is given, tuning {_adds(tuning)} the base.",
+        f"{TEXT[figures.given]} {_adds(passage)} the tuned model.",
+        f"Where the text is given, tuning {_adds(tuning)} the base.",
         *_direct(figures),
         f"**{_recommend(outcome(passage), outcome(tuning), outcome(alone))}**",
     ]
@@ -149,15 +165,15 @@ def _adds(change: Comparison) -> str:
 
 def _direct(figures: Figures) -> list[str]:
     """The base with the passage against the tuned model without: which would have been the better choice?"""
-    found = figures.across(("base", GOLD), ("tuned", CLOSED), figures.primary)
+    found = figures.across(("base", figures.given), ("tuned", CLOSED), figures.primary)
     if found is None:
         return []
     figure = f"tuned without minus base with: {difference(found)} {interval(found)}"
     return [
         {
-            "better": f"Tuning alone beats the passage alone ({figure}).",
-            "worse": f"The passage alone beats tuning alone ({figure}).",
-            "noise": f"Tuning alone and the passage alone are level ({figure}, noise).",
+            "better": f"Tuning alone beats the text alone ({figure}).",
+            "worse": f"The text alone beats tuning alone ({figure}).",
+            "noise": f"Tuning alone and the text alone are level ({figure}, noise).",
         }[outcome(found) or "noise"]
     ]
 

@@ -25,7 +25,7 @@ def run(job: Job) -> Outcome:
     section: Tune = job.section
     base = job.models["base"]
     base_folder = Path(base.path)
-    tokenizer = load_tokenizer(base_folder)
+    tokenizer = load_tokenizer(base_folder, section.own_template)
     examples = [Example.from_row(row) for row in files.read_jsonl(job.inputs["train"])]
     config = AutoConfig.from_pretrained(base_folder, local_files_only=True, trust_remote_code=False)
     data = tokens.encode_all(examples, tokenizer, section, job.system, context_length(config, tokenizer))

@@ -1,4 +1,4 @@
-"""Polite, guarded fetching: robots.txt, a delay and a limit for each host, retries, no private addresses.
+"""Polite, guarded fetching: robots.txt, a pace for each host, retries, limits, no private addresses.
 
 A host's name is looked up once, checked, and the request is sent to the very address that was checked
 (with the name in the Host header and in TLS), so that a name cannot point elsewhere the second time.
@@ -10,38 +10,43 @@ robots.txt is read as RFC 9309 says: absent means open, a server that fails mean
 from __future__ import annotations
 
 import asyncio
-import email.utils
-import gzip
-import io
-import re
-import time
+import random
+import ssl
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Self
 from urllib.parse import urljoin, urlsplit
 
 import httpx
-from protego import Protego
 
-from ozfig import __version__
 from ozfig.errors import OutsideError, UserError
+from ozfig.web import bodies
+from ozfig.web.pace import Pace, retry_after
+from ozfig.web.robots import AGENT as AGENT
 from ozfig.web.urls import DEFAULT_PORTS, clean, is_public
 
-AGENT = f"ozfig/{__version__}"
 PAGES = ("text/html", "application/xhtml+xml")
-TRY_AGAIN = {429, 500, 502, 503, 504}
+HEADERS = {
+    "User-Agent": AGENT,
+    "Accept": "text/html,application/xhtml+xml,*/*;q=0.5",
+    "Accept-Encoding": ", ".join(bodies.ENCODINGS),
+}
+OVERLOADED = {429, 503}
+TRY_AGAIN = {*OVERLOADED, 500, 502, 504}
 LONGEST_WAIT = 60.0
-# the protocol's own limit, in bytes
-LONGEST_SITEMAP = 50_000_000
-CHARSET = re.compile(rb"""<meta[^>]+charset\s*=\s*["']?\s*([\w-]+)""", re.IGNORECASE)
+HOPS = 10
 
 
 @dataclass(frozen=True)
 class Manners:
-    """How gently a host is asked. `delay` and `timeout` are seconds, `max_bytes` the longest body that is read."""
+    """How gently a host is asked. `delay` and `timeout` are seconds, `max_bytes` the longest body that is read.
+
+    `timeout` is for a request as a whole: a body that drips in is given up too.
+    """
 
     delay: float = 0.0
     concurrency: int = 8
@@ -53,7 +58,11 @@ class Manners:
 
 @dataclass(frozen=True)
 class Reply:
-    """What a server answered. `location` is where a redirect leads; `problem` says why `body` was not read."""
+    """What a server answered. `location` is where a redirect leads; `problem` says why `body` was not read.
+
+    `etag` and `modified` are what a later request may name to be told that nothing changed (status 304);
+    `wait` is how many seconds the server asks to be left alone.
+    """
 
     url: str
     status: int
@@ -61,38 +70,19 @@ class Reply:
     body: bytes = b""
     location: str = ""
     problem: str = ""
+    etag: str = ""
+    modified: str = ""
+    wait: float = 0.0
 
     @property
     def text(self) -> str:
-        """The body as text: the charset of the header, else of the page itself, else UTF-8."""
-        named = re.search(r"charset=[\"']?([\w-]+)", self.content_type)
-        found = CHARSET.search(self.body[:4096])
-        charset = named[1] if named else found[1].decode() if found else "utf-8"
-        try:
-            return self.body.decode(charset, errors="replace")
-        except LookupError:
-            return self.body.decode("utf-8", errors="replace")
-
-
-class Rules:
-    """What a robots.txt allows this crawler."""
-
-    def __init__(self, text: str) -> None:
-        self._rules = Protego.parse(text)
-
-    def allows(self, url: str) -> bool:
-        """Whether an address may be asked for."""
-        return bool(self._rules.can_fetch(url.split("#")[0], AGENT))
+        """The body as text."""
+        return bodies.decode(self.body, self.content_type)
 
     @property
-    def delay(self) -> float:
-        """Seconds that it wants between two requests."""
-        return float(self._rules.crawl_delay(AGENT) or 0)
-
-    @property
-    def sitemaps(self) -> list[str]:
-        """The sitemaps that it names."""
-        return list(self._rules.sitemaps)
+    def is_passing(self) -> bool:
+        """Whether the server failed in a way that may be over later."""
+        return self.status == 429 or self.status >= 500
 
 
 class Fetcher:
@@ -100,13 +90,12 @@ class Fetcher:
 
     def __init__(self, manners: Manners | None = None, connect_to: str = "", allow_private: bool = False) -> None:
         self.manners = manners or Manners()
-        self.delay = self.manners.delay
+        self.receiving = 0
         self._connect_to = _host_and_port(connect_to) if connect_to else None
         self._allow_private = allow_private
         self._addresses: dict[str, list[str]] = {}
-        self._next_turn: dict[str, float] = {}
-        self._slots: dict[str, asyncio.Semaphore] = {}
-        self._clients: dict[str, httpx.AsyncClient] = {}
+        self._paces: dict[str, Pace] = {}
+        self._clients: dict[tuple[str, str], httpx.AsyncClient] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -117,32 +106,55 @@ class Fetcher:
         for client in self._clients.values():
             await client.aclose()
 
-    async def get(self, url: str, kinds: Sequence[str] = PAGES) -> Reply:
+    def pace(self, url: str) -> Pace:
+        """The pace at which an address's host is asked."""
+        host = urlsplit(url).netloc
+        if host not in self._paces:
+            self._paces[host] = Pace(self.manners.concurrency, self.manners.delay)
+        return self._paces[host]
+
+    async def get(self, url: str, kinds: Sequence[str] = PAGES, unless: tuple[str, str] = ("", "")) -> Reply:
         """Ask for one address; bodies of other content types than `kinds` (all, if empty) are not read.
 
-        Raises OutsideError when no answer comes after the retries, UserError for a private address.
+        `unless` is the `etag` and `modified` of an earlier reply: the status is 304 when the page is still
+        that one. Raises OutsideError when no answer comes after the retries, UserError for a private address.
         """
-        host = urlsplit(url).netloc
-        slot = self._slots.setdefault(host, asyncio.Semaphore(self.manners.concurrency))
-        async with slot:
-            for attempt in range(self.manners.retries + 1):
-                await self._turn(host)
-                last = attempt == self.manners.retries
-                try:
-                    reply, asked_wait = await self._once(url, attempt, kinds)
-                except httpx.InvalidURL as error:
-                    raise UserError(f"{url}: not a valid address: {error}") from None
-                except (httpx.TransportError, httpx.DecodingError) as error:
-                    if last:
-                        raise OutsideError(f"{url}: no answer ({_why(error)})") from None
-                    asked_wait = 0.0
-                else:
-                    if reply.status not in TRY_AGAIN or last or asked_wait > LONGEST_WAIT:
-                        return reply
-                self._rest(host, max(asked_wait, self.manners.backoff * 2**attempt))
+        pace = self.pace(url)
+        for attempt in range(self.manners.retries + 1):
+            last = attempt == self.manners.retries
+            # spread out, so that requests which failed together do not come back together
+            pause = self.manners.backoff * 2**attempt * random.uniform(0.5, 1.5)
+            began = await pace.enter()
+            try:
+                async with asyncio.timeout(self.manners.timeout):
+                    reply = await self._once(url, attempt, kinds, unless)
+            except httpx.InvalidURL as error:
+                raise UserError(f"{url}: it, or what it redirects to, is no valid address: {error}") from None
+            except (httpx.TransportError, TimeoutError) as error:
+                if isinstance(error, httpx.TimeoutException | TimeoutError):
+                    pace.slower(began)
+                if last:
+                    raise OutsideError(f"{url}: no answer ({self._why(error)})") from None
+            else:
+                self._note(pace, reply, began, pause)
+                if reply.status not in TRY_AGAIN or last or reply.wait > LONGEST_WAIT:
+                    return reply
+            finally:
+                await pace.leave()
+            await asyncio.sleep(pause)
         raise AssertionError("the last attempt returns or raises")
 
-    async def follow(self, url: str, kinds: Sequence[str] = PAGES, hops: int = 5) -> Reply:
+    @staticmethod
+    def _note(pace: Pace, reply: Reply, began: float, pause: float) -> None:
+        """Let an answer change the host's pace."""
+        if reply.status not in TRY_AGAIN:
+            pace.faster()
+            return
+        pace.slower(began)
+        if reply.wait or reply.status in OVERLOADED:
+            pace.rest(min(max(reply.wait, pause), LONGEST_WAIT))
+
+    async def follow(self, url: str, kinds: Sequence[str] = PAGES, hops: int = HOPS) -> Reply:
         """Ask for an address and go along with redirects, each of which is checked again. Raises like `get`."""
         for _ in range(hops + 1):
             reply = await self.get(url, kinds)
@@ -157,7 +169,7 @@ class Fetcher:
         Raises OutsideError when the server fails, which means that nothing may be crawled now.
         """
         reply = await self.follow(urljoin(url, "/robots.txt"), kinds=())
-        if reply.status == 429 or reply.status >= 500:
+        if reply.is_passing:
             raise OutsideError(f"{reply.url}: the server answers {reply.status}; without robots.txt nothing is crawled")
         return reply.text if reply.status < 300 else ""
 
@@ -169,25 +181,39 @@ class Fetcher:
             return False
         return True
 
-    async def _once(self, url: str, attempt: int, kinds: Sequence[str]) -> tuple[Reply, float]:
-        """One request: the reply, and the seconds that the server asks to wait."""
+    async def _once(self, url: str, attempt: int, kinds: Sequence[str], unless: tuple[str, str]) -> Reply:
+        """One request and its answer, whole."""
         client, target, headers, extensions = await self._route(url, attempt)
+        headers |= {k: v for k, v in zip(("If-None-Match", "If-Modified-Since"), unless, strict=True) if v}
         async with client.stream("GET", target, headers=headers, extensions=extensions) as response:
-            kind = response.headers.get("content-type", "")
-            wait = _retry_after(response.headers.get("retry-after", ""))
-            if response.is_redirect and "location" in response.headers:
-                location = clean(response.headers["location"], url)
-                return Reply(url, response.status_code, kind, location=location), wait
-            if kinds and kind and not kind.lower().startswith(tuple(kinds)):
-                return Reply(url, response.status_code, kind, problem=f"not a page but {kind.split(';')[0]}"), wait
-            parts, size = [], 0
-            async for part in response.aiter_bytes():
-                parts.append(part)
-                size += len(part)
-                if size > self.manners.max_bytes:
-                    problem = f"larger than {self.manners.max_bytes // 1_000_000} MB"
-                    return Reply(url, response.status_code, kind, problem=problem), wait
-            return Reply(url, response.status_code, kind, b"".join(parts)), wait
+            self.receiving += 1
+            try:
+                return await self._received(url, response, kinds)
+            finally:
+                self.receiving -= 1
+
+    async def _received(self, url: str, response: httpx.Response, kinds: Sequence[str]) -> Reply:
+        """An answer with its body, where that is wanted and can be read."""
+        head = response.headers
+        kind = head.get("content-type", "")
+        marks = {"etag": head.get("etag", ""), "modified": head.get("last-modified", "")}
+        body, location, problem = b"", "", ""
+        if response.is_redirect and "location" in head:
+            location = clean(head["location"], url)
+            problem = "" if location else f"redirects to {head['location']!r}, which is no web address"
+        elif kinds and kind and not kind.lower().startswith(tuple(kinds)):
+            problem = f"not a page but {kind.split(';')[0]}"
+        elif response.status_code != 304:
+            try:
+                body = await bodies.read(response, self.manners.max_bytes)
+            except bodies.TooLarge:
+                problem = f"larger than {self.manners.max_bytes / 1_000_000:g} MB"
+            except bodies.Unreadable as error:
+                problem = str(error)
+            if kinds and bodies.is_binary(body):
+                body, problem = b"", f"not a page, though its type is {kind or 'not given'}"
+        wait = retry_after(head.get("retry-after", ""))
+        return Reply(url, response.status_code, kind, body, location, problem, **marks, wait=wait)
 
     async def _route(
         self, url: str, attempt: int
@@ -196,62 +222,58 @@ class Fetcher:
         asked = httpx.URL(url.split("#")[0])
         proxy = "" if self._connect_to or self._allow_private else _proxy(asked)
         if proxy:
-            return self._client(proxy), asked, {}, {}
+            return self._client(asked, proxy), asked, {}, {}
         if self._connect_to:
             host, port = self._connect_to
         else:
             numbers = await self._numbers(asked.host)
             host, port = numbers[attempt % len(numbers)], asked.port
         target = asked.copy_with(host=host, port=port or DEFAULT_PORTS[asked.scheme])
-        return self._client(""), target, {"Host": asked.netloc.decode()}, {"sni_hostname": asked.host}
+        return self._client(asked), target, {"Host": asked.netloc.decode()}, {"sni_hostname": asked.host}
 
-    def _client(self, proxy: str) -> httpx.AsyncClient:
-        """The connection pool for direct requests ("") or for a proxy. No cookies: pages must not depend on order."""
-        if proxy not in self._clients:
-            self._clients[proxy] = httpx.AsyncClient(
-                headers={"User-Agent": AGENT, "Accept": "text/html,application/xhtml+xml,*/*;q=0.5"},
+    def _client(self, url: httpx.URL, proxy: str = "") -> httpx.AsyncClient:
+        """The connections to one host: two names at one number must not share any, since TLS is bound to a name.
+
+        No cookies: pages must not depend on the order in which they are asked for.
+        """
+        key = (f"{url.scheme}://{url.netloc.decode()}", proxy)
+        if key not in self._clients:
+            self._clients[key] = httpx.AsyncClient(
+                headers=HEADERS,
                 timeout=self.manners.timeout,
                 cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
                 trust_env=False,
+                # reading the certificates takes longer than a page; without TLS nobody looks at them
+                verify=self._certificates if url.scheme == "https" else False,
                 proxy=proxy or None,
             )
-        return self._clients[proxy]
+        return self._clients[key]
+
+    @cached_property
+    def _certificates(self) -> ssl.SSLContext:
+        """What servers' certificates are checked against, read once."""
+        return httpx.create_ssl_context()
 
     async def _numbers(self, host: str) -> list[str]:
         """The IP addresses of a host, looked up once. Raises UserError when one of them is private."""
         if host not in self._addresses:
             try:
                 found = await asyncio.get_running_loop().getaddrinfo(host, None, type=1)
-            except OSError as error:
-                raise httpx.ConnectError(f"unknown host {host}: {error.strerror}") from None
+            except (OSError, UnicodeError) as error:
+                why = getattr(error, "strerror", "") or "not a host's name"
+                raise httpx.ConnectError(f"unknown host {host}: {why}") from None
             self._addresses[host] = list(dict.fromkeys(str(row[4][0]) for row in found))
         if not self._allow_private and not all(is_public(number) for number in self._addresses[host]):
             raise UserError(f"{host}: a private or loopback address; set allow_private: true to crawl it")
         return self._addresses[host]
 
-    async def _turn(self, host: str) -> None:
-        """Wait until this host may be asked again."""
-        now = time.monotonic()
-        turn = max(now, self._next_turn.get(host, 0.0))
-        self._next_turn[host] = turn + self.delay
-        await asyncio.sleep(turn - now)
-
-    def _rest(self, host: str, seconds: float) -> None:
-        """Leave a host alone for a while."""
-        self._next_turn[host] = max(self._next_turn.get(host, 0.0), time.monotonic() + seconds)
-
-
-def sitemap_links(reply: Reply) -> tuple[list[str], bool]:
-    """The addresses that a sitemap lists, and whether they are further sitemaps. Gzipped files are opened."""
-    body = reply.body
-    if body[:2] == b"\x1f\x8b":
-        try:
-            body = gzip.GzipFile(fileobj=io.BytesIO(body)).read(LONGEST_SITEMAP)
-        except (OSError, EOFError):
-            return [], False
-    text = body.decode("utf-8", errors="replace")
-    found = re.findall(r"<loc>\s*(?:<!\[CDATA\[)?\s*(.*?)\s*(?:\]\]>)?\s*</loc>", text, re.DOTALL)
-    return [link.replace("&amp;", "&") for link in found], "<sitemapindex" in text
+    def _why(self, error: Exception) -> str:
+        """A failed request in a few words."""
+        if isinstance(error, TimeoutError):
+            return f"not whole after {self.manners.timeout:g} s"
+        if isinstance(error, httpx.TimeoutException):
+            return "timed out"
+        return str(error) or type(error).__name__
 
 
 def _host_and_port(text: str) -> tuple[str, int | None]:
@@ -268,20 +290,3 @@ def _host_and_port(text: str) -> tuple[str, int | None]:
 def _proxy(url: httpx.URL) -> str:
     """The proxy that the environment names for an address; it looks names up itself, so only numbers can be checked."""
     return "" if urllib.request.proxy_bypass(url.host) else urllib.request.getproxies().get(url.scheme, "")
-
-
-def _retry_after(value: str) -> float:
-    """Seconds of a Retry-After header, which holds seconds or a date."""
-    if value.isdigit():
-        return float(value)
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
-        return 0.0
-
-
-def _why(error: Exception) -> str:
-    """A transport error in a few words."""
-    if isinstance(error, httpx.TimeoutException):
-        return "timed out"
-    return str(error) or type(error).__name__

@@ -10,6 +10,8 @@ import pytest
 from ozfig import files
 from ozfig.engines.base import AnswerLoss
 from ozfig.recipe import Evaluate
+from ozfig.retrieval import index
+from ozfig.retrieval.chunk import Passage
 from ozfig.types import Dropped, Example, Job, Manifest, ModelRef
 
 PRICES = [f"The berth number {i} costs {100 + 7 * i} pounds a week." for i in range(24)]
@@ -61,6 +63,9 @@ def job(tmp_path):
     inputs = {name: folder / "prepare" / f"{name}.jsonl" for name in rows}
     for name, values in rows.items():
         files.write_jsonl(inputs[name], (value.to_row() for value in values))
+    inputs["index"] = folder / "prepare" / "index"
+    passages = [Passage(f"yard.html#{i}", f"Berth {i}", text) for i, text in enumerate(PRICES)]
+    index.build(passages, inputs["index"], "words")
     inputs |= {f"manifest_{s}": folder / s / "manifest.json" for s in ("gather", "prepare", "tune", "export")}
     inputs |= {"tune_log": folder / "tune/log.jsonl", "shown_tokens": folder / "tune/shown_tokens.json"}
     figures = {
@@ -78,7 +83,7 @@ def job(tmp_path):
     points = ("base", "tuned", "quantised")
     models = {p: ModelRef("transformers", str(tmp_path / p), p, base=str(tmp_path), sha256=p) for p in points}
     section = Evaluate(metrics=["exact_match", "token_f1", "answer_words", "perplexity"], resamples=1000)
-    return Job("harbour", section, 7, "Be brief.", folder / "evaluate", inputs, models)
+    return Job("harbour", section, 7, "Be brief.", folder / "evaluate", inputs, models, folder / "cache")
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import pytest
 from ozfig import files
 from ozfig.evaluate import report, stage, verdict
 from ozfig.evaluate.answers import marked
-from ozfig.evaluate.charts import bar, curve
 from ozfig.evaluate.figures import decimals, nice_top, number, p_value, signed, size
+from ozfig.pages.charts import bar, curve
 
 WIN = {"base": (0.1, 0.4), "tuned": (0.7, 0.9), "quantised": (0.7, 0.9)}
 
@@ -19,14 +19,14 @@ def written(with_knowledge):
     return job.folder, (job.folder / "report.html").read_text(encoding="utf-8")
 
 
-def made(change, metric="token_f1", loss=(0.0, -0.1, 0.1), passage=None, direct=None):
+def made(change, metric="token_f1", loss=(0.0, -0.1, 0.1), passage=None, direct=None, given="gold_context"):
     """A report.json with the given (difference, low, high) values."""
     names = {"task": "held_out", "n": 96, "p": 0.01}
     score = {"task": "held_out", "version": 1, "n": 96, "mean": 0.4, "stderr": 0.02}
     scores = [
         {**score, "model": m, "condition": c, "metric": metric}
         for m in ("base", "tuned")
-        for c in (("closed_book", "gold_context") if passage else ("closed_book",))
+        for c in (("closed_book", given) if passage else ("closed_book",))
     ]
 
     def row(a, b, condition, metric, values):
@@ -38,10 +38,10 @@ def made(change, metric="token_f1", loss=(0.0, -0.1, 0.1), passage=None, direct=
         row("base", "tuned", "closed_book", "answer_loss", loss),
     ]
     if passage:
-        cells = ("tuned@closed_book", "tuned@gold_context", "closed_book->gold_context")
-        rows += [row(*cells, metric, passage), row("base", "tuned", "gold_context", metric, change)]
+        cells = ("tuned@closed_book", f"tuned@{given}", f"closed_book->{given}")
+        rows += [row(*cells, metric, passage), row("base", "tuned", given, metric, change)]
     if direct:
-        rows.append(row("base@gold_context", "tuned@closed_book", "gold_context->closed_book", metric, direct))
+        rows.append(row(f"base@{given}", "tuned@closed_book", f"{given}->closed_book", metric, direct))
     return {"scores": scores, "comparisons": rows}
 
 
@@ -55,10 +55,10 @@ UP, DOWN, NOISE = (0.3, 0.2, 0.4), (-0.3, -0.4, -0.2), (0.3, -0.01, 0.6)
         (made(DOWN), "Tuning made it worse."),
         (made(NOISE), "Tuning made no measurable difference."),
         (made(NOISE, loss=DOWN), "Tuning made the right answers likelier, but not the replies better."),
-        (made(UP, passage=UP), "Tuning helped; the passage helps further."),
-        (made(UP, passage=UP, direct=DOWN), "Tuning helped; giving it the passage helps more."),
-        (made(DOWN, passage=DOWN), "Tuning made it worse; so does the passage."),
-        (made(NOISE, passage=NOISE), "Tuning made no measurable difference; nor does the passage."),
+        (made(UP, passage=UP), "Tuning helped; the text helps further."),
+        (made(UP, passage=UP, direct=DOWN), "Tuning helped; giving it the text helps more."),
+        (made(DOWN, passage=DOWN), "Tuning made it worse; so does the text."),
+        (made(NOISE, passage=NOISE), "Tuning made no measurable difference; nor does the text."),
         (made(UP, metric="answer_loss", loss=UP), "Tuning made it worse."),
     ],
 )
@@ -91,6 +91,21 @@ def test_a_loss_and_noise_are_said_as_plainly_as_a_win():
 )
 def test_the_recommendation(tuning, passage, words):
     assert words in verdict.advice(made(tuning, passage=passage))[-1]
+
+
+def test_advice_rests_on_what_a_search_finds_where_that_was_measured():
+    both = made(UP, passage=UP)
+    found = made(UP, passage=DOWN, given="retrieved")
+    assert verdict.advice(both)[0].startswith("The right passage adds +0.30")
+    for key in ("scores", "comparisons"):
+        both[key] += [row for row in found[key] if "retrieved" in row["condition"]]
+    assert verdict.advice(both)[0].startswith("What a search finds costs −0.30")
+    assert "retrieval does not help it yet" in verdict.advice(both)[-1]
+    both["retrieval"] = {"k": 2, "n": 80, "recall": 0.75, "low": 0.645, "high": 0.832}
+    text = " ".join(verdict.sentences(both))
+    assert "With what a search finds it reaches" in text
+    assert "With the right passage it reaches" in text
+    assert "among its first 2 for **75 %** of 80 questions (95 % interval 64 to 83 %)" in text
 
 
 class Page(HTMLParser):
@@ -173,7 +188,7 @@ def test_the_text_version_and_the_table_for_the_terminal(written):
 def test_a_run_of_one_model_has_a_report_too(with_knowledge):
     job, open_engine, _ = with_knowledge(base=(0.5, 0.5))
     for path in job.inputs.values():
-        if path.name != "held_out.jsonl":
+        if path.is_file() and path.name != "held_out.jsonl":
             path.unlink()
     stage.run(job, open_engine)
     html = (job.folder / "report.html").read_text(encoding="utf-8")

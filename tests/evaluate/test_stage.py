@@ -86,7 +86,8 @@ def test_other_weights_or_questions_are_other_parts(with_knowledge):
     items = [Example.from_row(row) for row in files.read_jsonl(job.inputs["held_out"])]
 
     def names(items=items, models=job.models, system="s"):
-        return {part.path.name for part in harness.parts(items, models, job.section, system, job.folder)}
+        asked = harness.by_condition(items, job.section, None)
+        return {part.path.name for part in harness.parts(asked, models, job.section, system, job.folder)}
 
     retrained = {**job.models, "tuned": replace(job.models["tuned"], sha256="other")}
     assert len(names()) == 6

@@ -38,7 +38,7 @@ def adapter(tmp_path_factory) -> ModelRef:
 def make_job(tuned: ModelRef, folder: Path, quant: list[str]) -> Job:
     folder.mkdir(parents=True, exist_ok=True)
     models = {"base": resolve("pebble"), "tuned": tuned}
-    return Job("site", Export(quant=quant), 7, SYSTEM, folder, {"adapter": Path(tuned.path)}, models)
+    return Job("site", Export(quant=quant), 7, SYSTEM, folder, {"adapter": Path(tuned.path)}, models, folder / "cache")
 
 
 @pytest.fixture(scope="session")

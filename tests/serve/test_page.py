@@ -1,22 +1,14 @@
 """The chat page in a real browser: what a person does, and what the browser complains about."""
 
-import shutil
 import sqlite3
 
 import pytest
 
+from ozfig.web import render
+
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (extra: render)")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+CHROMIUM = render.program()
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no chromium on this machine (Debian: apt-get install chromium)")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 HOSTILE = (
     '<img src=x onerror="window.broken=1">\n\n<script>window.broken=1</script>\n\n[go](javascript:window.broken=1)'
 )
@@ -25,7 +17,7 @@ HOSTILE = (
 @pytest.fixture(scope="module")
 def browser():
     with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=render.switches())
         yield browser
         browser.close()
 

@@ -67,4 +67,4 @@ def make_job(section, folder: Path, base: Path, rows: list[Example] | None = Non
     train = folder.parent / "train.jsonl"
     files.write_jsonl(train, [row.to_row() for row in rows or examples()])
     models = {"base": ModelRef("transformers", str(base), "tiny")}
-    return Job("houses", section, 7, SYSTEM, folder, {"train": train}, models)
+    return Job("houses", section, 7, SYSTEM, folder, {"train": train}, models, folder / "cache")

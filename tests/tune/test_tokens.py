@@ -3,7 +3,7 @@ import random
 import pytest
 
 from ozfig.errors import UserError
-from ozfig.prompts import PLAIN_TEMPLATE
+from ozfig.prompts import QUESTION_ANSWER
 from ozfig.recipe import Tune
 from ozfig.tune import tokens
 from ozfig.types import Example, Message
@@ -72,7 +72,7 @@ def test_a_reply_without_an_end_marker_gets_one(tokenizer):
 
 
 def test_a_base_without_template_gets_the_plain_one(tokenizer):
-    tokenizer.chat_template = PLAIN_TEMPLATE
+    tokenizer.chat_template = QUESTION_ANSWER
     (row,) = tokens.encode(tokenizer, TALK[1:])
     assert whole(tokenizer, row) == (
         "<s>question: Where is Oslo?\nanswer: In Norway.</s>\nquestion: And Rome?\nanswer: In Italy.</s>"

@@ -28,7 +28,7 @@ from ozfig.types import Job, ModelRef
 options, folder, train, base = sys.argv[1:]
 torch.set_num_threads(1)
 job = Job("houses", Tune(**json.loads(options)), 7, "Be brief.", Path(folder), {"train": Path(train)},
-          {"base": ModelRef("transformers", base, "tiny")})
+          {"base": ModelRef("transformers", base, "tiny")}, Path(folder) / "cache")
 try:
     stage.run(job)
 except KeyboardInterrupt:

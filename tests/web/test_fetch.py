@@ -1,11 +1,17 @@
 import asyncio
+import contextlib
 import gzip
+import random
+import threading
 import time
+import tracemalloc
 
+import httpx
 import pytest
 
 from ozfig.errors import OutsideError, UserError
-from ozfig.web.fetch import AGENT, Fetcher, Manners, Reply, Rules, sitemap_links
+from ozfig.web.fetch import AGENT, Fetcher, Manners
+from ozfig.web.robots import Rules
 
 QUICK = Manners(backoff=0.01, timeout=1)
 
@@ -107,10 +113,159 @@ def test_a_failing_robots_txt_stops_the_crawl(site):
         ask(site.url + "/", "robots", allow_private=True)
 
 
-def test_sitemaps_plain_indexed_and_gzipped():
-    xml = b"<urlset><url><loc> http://a.example/?a=1&amp;b=2 </loc></url><url><loc><![CDATA[http://a.example/c]]></loc></url></urlset>"
-    expected = (["http://a.example/?a=1&b=2", "http://a.example/c"], False)
-    assert sitemap_links(Reply("u", 200, body=xml)) == expected
-    assert sitemap_links(Reply("u", 200, body=gzip.compress(xml))) == expected
-    assert sitemap_links(Reply("u", 200, body=b"<sitemapindex><loc>http://a.example/s</loc></sitemapindex>"))[1]
-    assert sitemap_links(Reply("u", 200, body=b"\x1f\x8bbroken")) == ([], False)
+def stream(write, manners=QUICK, path="/"):
+    """The reply, or the error, for a server that `write`s its answer itself; and how many requests it saw."""
+    seen = []
+
+    async def handle(reader, writer):
+        seen.append(await reader.readuntil(b"\r\n\r\n"))
+        with contextlib.suppress(ConnectionError):
+            await write(writer)
+            await writer.drain()
+        writer.close()
+
+    async def main():
+        async with await asyncio.start_server(handle, "127.0.0.1", 0) as server, Fetcher(manners, "", True) as fetcher:
+            port = server.sockets[0].getsockname()[1]
+            try:
+                return await fetcher.get(f"http://127.0.0.1:{port}{path}")
+            except OutsideError as error:
+                return error
+
+    return asyncio.run(main()), len(seen)
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"
+
+
+def test_a_body_that_drips_is_given_up_after_the_time_for_all_of_it():
+    async def drip(writer):
+        writer.write(HEAD + b"Content-Length: 1000\r\n\r\n")
+        for _ in range(50):
+            writer.write(b"x")
+            await writer.drain()
+            await asyncio.sleep(0.1)
+
+    began = time.monotonic()
+    error, requests = stream(drip, Manners(timeout=0.4, retries=1, backoff=0.01))
+    assert "not whole after 0.4 s" in str(error)
+    assert requests == 2
+    assert time.monotonic() - began < 2
+
+
+def test_a_huge_body_is_cut_off_early():
+    sent = 0
+
+    async def pour(writer):
+        nonlocal sent
+        writer.write(HEAD + b"\r\n")
+        for _ in range(200):
+            writer.write(b"x" * 1_000_000)
+            await writer.drain()
+            sent += 1
+
+    reply, _ = stream(pour, Manners(max_bytes=2_000_000))
+    assert (reply.problem, reply.body) == ("larger than 2 MB", b"")
+    assert sent < 50
+
+    async def announce(writer):
+        writer.write(HEAD + b"Content-Length: 200000000\r\n\r\n")
+
+    assert stream(announce)[0].problem == "larger than 10 MB"
+
+
+def test_a_zip_bomb_does_not_fill_the_memory():
+    bomb = gzip.compress(bytes(300_000_000), 9)
+
+    async def throw(writer):
+        writer.write(HEAD + f"Content-Encoding: gzip\r\nContent-Length: {len(bomb)}\r\n\r\n".encode() + bomb)
+
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    reply, _ = stream(throw)
+    peak = tracemalloc.get_traced_memory()[1] - before
+    tracemalloc.stop()
+    assert reply.problem == "larger than 10 MB"
+    assert peak < 50_000_000
+
+
+def test_a_page_that_did_not_change_is_not_sent_again(site):
+    site.answers["/"] = (304, {}, b"")
+    noted = []
+
+    async def main():
+        async with Fetcher(QUICK, allow_private=True) as fetcher:
+            client = fetcher._client(httpx.URL(site.url))
+
+            async def note(request):
+                noted.append(dict(request.headers))
+
+            client.event_hooks["request"] = [note]
+            return await fetcher.get(site.url + "/", unless=('"abc"', "Mon, 01 Jan 2024 00:00:00 GMT"))
+
+    assert asyncio.run(main()).status == 304
+    assert noted[0]["if-none-match"] == '"abc"'
+    assert noted[0]["if-modified-since"] == "Mon, 01 Jan 2024 00:00:00 GMT"
+
+
+def test_an_overloaded_host_is_asked_by_fewer_at_once(site):
+    under_way, most = 0, []
+    lock = threading.Lock()
+    site.answers.update({f"/{i}": (503, {}, b"") for i in range(8)})
+    site.answers.update({f"/{i}": (200, {"Content-Type": "text/html"}, b"x") for i in range(8, 40)})
+
+    def count(path):
+        nonlocal under_way
+        with lock:
+            under_way += 1
+            most.append((int(path[1:]), under_way))
+        time.sleep(0.01)
+        with lock:
+            under_way -= 1
+
+    site.before = count
+
+    async def main():
+        async with Fetcher(Manners(backoff=0.01, retries=0), allow_private=True) as fetcher:
+            await asyncio.gather(*(fetcher.get(f"{site.url}/{i}") for i in range(8)))
+            slow = fetcher.pace(site.url).limit
+            await asyncio.gather(*(fetcher.get(f"{site.url}/{i}") for i in range(8, 12)))
+            await asyncio.gather(*(fetcher.get(f"{site.url}/{i}") for i in range(12, 40)))
+            return slow, fetcher.pace(site.url).limit
+
+    slow, later = asyncio.run(main())
+    assert slow == 4
+    assert slow < later < 8
+    assert max(n for path, n in most if 8 <= path < 12) <= 4
+
+
+def test_jitter_spreads_the_retries_and_changes_no_reply(site):
+    site.answers["/"] = (500, {}, b"")
+    waits = []
+    for seed in (1, 2):
+        random.seed(seed)
+        began = time.monotonic()
+        assert ask(site.url + "/", manners=Manners(backoff=0.1, retries=1), allow_private=True).status == 500
+        waits.append(time.monotonic() - began)
+    assert all(0.05 <= wait < 0.3 for wait in waits)
+    assert abs(waits[0] - waits[1]) > 0.01
+
+
+def test_a_binary_under_a_pages_name_is_no_page(site):
+    site.answers["/"] = (200, {"Content-Type": "text/html"}, b"%PDF-1.7 ...")
+    assert "not a page, though" in ask(site.url + "/", allow_private=True).problem
+
+
+def test_a_redirect_to_nowhere_is_a_problem(site):
+    site.redirect("/", "ftp://files.example/")
+    assert "no web address" in ask(site.url + "/", allow_private=True).problem
+    site.redirect("/", "mailto:a@b.example")
+    with pytest.raises(UserError, match="redirects to"):
+        ask(site.url + "/", allow_private=True)
+
+
+def test_two_names_at_one_number_share_no_connection():
+    fetcher = Fetcher()
+    clients = {id(fetcher._client(httpx.URL(f"http://{name}.example/a"))) for name in ("a", "b")}
+    assert len(clients) == 2
+    assert fetcher._client(httpx.URL("http://a.example/b")) is fetcher._client(httpx.URL("http://a.example/c"))

@@ -1,6 +1,6 @@
 import pytest
 
-from ozfig.web.urls import Site, clean, is_public, visible
+from ozfig.web.urls import Site, clean, is_public, registered_domain, visible
 
 
 @pytest.mark.parametrize(
@@ -58,3 +58,55 @@ def test_private_numbers_are_not_public(number):
 def test_public_numbers_are():
     assert is_public("93.184.216.34")
     assert is_public("2606:2800:220:1:248:1893:25c8:1946")
+
+
+@pytest.mark.parametrize(
+    ("host", "domain"),
+    [
+        ("www.example.com", "example.com"),
+        ("docs.eu.example.com", "example.com"),
+        ("shop.example.co.uk", "example.co.uk"),
+        ("example.uk", "example.uk"),
+        ("a.example.de", "example.de"),
+        ("co.uk", "co.uk"),
+        ("user.github.io", "user.github.io"),
+        ("127.0.0.1", "127.0.0.1"),
+        ("[::1]", "::1"),
+        ("localhost", "localhost"),
+    ],
+)
+def test_the_registered_domain_of_a_host(host, domain):
+    assert registered_domain(host) == domain
+
+
+def test_how_far_a_site_reaches():
+    start = "https://www.h.example/docs/"
+    folder, host, domain = (Site.of(start, start, scope) for scope in ("folder", "host", "domain"))
+    assert [bool(s.own("https://h.example/blog/a")) for s in (folder, host, domain)] == [False, True, True]
+    assert [bool(s.own("https://shop.h.example/a")) for s in (folder, host, domain)] == [False, False, True]
+    assert domain.own("https://noth.example/a") == ""
+
+
+@pytest.mark.parametrize(
+    ("link", "expected"),
+    [
+        ("http://h.example/a/../b/./c", "http://h.example/b/c"),
+        ("http://H.example./", "http://h.example/"),
+        ("http://bücher.example/", "http://xn--bcher-kva.example/"),
+        ("/%7euser/%c3%a9", "http://h.example/~user/%C3%A9"),
+        ("/é?q=ü", "http://h.example/%C3%A9?q=%C3%BC"),
+        ("/a;jsessionid=12AB?x=1", "http://h.example/a?x=1"),
+        ("/" + "a" * 3000, ""),
+    ],
+)
+def test_odd_spellings(link, expected):
+    assert clean(link, "http://h.example/a/") == expected
+
+
+@pytest.mark.parametrize("link", ["http://a b/", "http://a..b/", "http://.a/", "http://[::1", "http:///x", "http://*/"])
+def test_what_is_no_host_is_no_address(link):
+    assert clean(link) == ""
+
+
+def test_half_a_character_is_no_obstacle():
+    assert clean("/\udcff", "http://h.example/") == "http://h.example/%3F"

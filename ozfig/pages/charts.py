@@ -56,3 +56,31 @@ def _path(xs: Sequence[float], ys: Sequence[float], top: float) -> str:
     span = (xs[-1] - xs[0]) or 1
     points = (f"{1000 * (x - xs[0]) / span:.1f} {1000 * (1 - y / top):.1f}" for x, y in zip(xs, ys, strict=True))
     return "M" + "L".join(points)
+
+
+def share(fraction: float) -> Markup:
+    """A bar of a share from 0 to 1."""
+    return Markup(
+        '<svg class="bar" width="100%" height="12" aria-hidden="true"><rect class="track" width="100%" height="12" '
+        'rx="3"/><rect width="{width:.2f}%" height="12" rx="3" fill="var(--accent)"/></svg>'
+    ).format(width=100 * min(max(fraction, 0.0), 1.0))
+
+
+def histogram(series: Sequence[Sequence[float]], colours: Sequence[str]) -> Markup:
+    """Columns side by side: one group for each bin, in it one column for each series, in the colour of its name."""
+    top = max((value for values in series for value in values), default=0) or 1
+    bins, width = len(series[0]), 0.8 / len(series)
+    columns = Markup("").join(
+        Markup('<rect x="{x:.2f}%" y="{y:.2f}%" width="{w:.2f}%" height="{h:.2f}%" fill="var(--{name})"/>').format(
+            x=100 * (i + 0.1 + k * width) / bins,
+            y=100 * (1 - value / top),
+            w=100 * width / bins * 0.94,
+            h=100 * value / top,
+            name=colours[k],
+        )
+        for k, values in enumerate(series)
+        for i, value in enumerate(values)
+    )
+    return Markup('<svg class="columns" width="100%" height="120" aria-hidden="true">{columns}</svg>').format(
+        columns=columns
+    )
