@@ -15,7 +15,7 @@ class Evaluate(Section):
     points: list[Literal["base", "tuned", "quantised"]] = Field(["base", "tuned", "quantised"], min_length=1)
     """Which models are asked."""
     conditions: list[Literal["closed_book", "gold_context", "retrieved"]] = Field(
-        ["closed_book", "gold_context", "retrieved"], min_length=1
+        ["closed_book", "retrieved", "gold_context"], min_length=1
     )
     """Without a passage, with the right one, and with the passages that a search over the run's documents finds."""
     passages: int = Field(2, ge=1)
