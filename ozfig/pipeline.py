@@ -59,10 +59,12 @@ PIPELINE = [
         inputs={
             "held_out": "prepare/held_out.jsonl",
             "train": "prepare/train.jsonl",
-            "index": "prepare/index",
+            "passages": "prepare/index/passages.jsonl",
+            "units": "prepare/index/starts.npy",
         },
         reads={
             **{f"manifest_{name}": f"{name}/manifest.json" for name in STAGES[:-1]},
+            "index": "prepare/index",
             "dropped": "prepare/dropped.jsonl",
             "tune_log": "tune/log.jsonl",
             "shown_tokens": "tune/shown_tokens.json",

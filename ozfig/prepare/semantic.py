@@ -31,7 +31,7 @@ def semantic(rows: Sequence[Example], section: SemanticFilter, context: Context)
     """
     part = "answer" if section.on == "answer" else "question"
     texts = [row.answer if part == "answer" else row.question for row in rows]
-    vectors = embedded(texts, context.cache / f"semantic-{part}")
+    vectors = _vectors(texts, context.cache / f"semantic-{part}")
     leader: dict[int, int] = {}
     for i, j, cosine in _nearest_before(vectors, section.review):
         j = leader.get(j, j)
@@ -48,8 +48,8 @@ def paraphrases(
     """List the rows whose question is near to a held-out one in meaning: a person has to say whether it is the same."""
     if not len(rows) or not held_out:
         return
-    asked = embedded([row.question for row in rows], cache / "questions")
-    kept = embedded([item.question for item in held_out], cache / "held-out")
+    asked = _vectors([row.question for row in rows], cache / "semantic-question")
+    kept = _vectors([item.question for item in held_out], cache / "held-out")
     for start in range(0, len(asked), BLOCK):
         products = asked[start : start + BLOCK] @ kept.T
         best = products.argmax(axis=1)
@@ -57,6 +57,12 @@ def paraphrases(
             cosine = float(products[offset, item])
             if cosine >= threshold:
                 yield Verdict(start + offset, PARAPHRASE, "flag", held_out[int(item)].question, round(cosine, 3))
+
+
+def _vectors(texts: Sequence[str], cache: Path) -> np.ndarray:
+    """Unit vectors in float32: products of shorter numbers are many times slower on a CPU."""
+    vectors: np.ndarray = embedded(texts, cache).astype(np.float32)
+    return vectors
 
 
 def _is_same_fact(a: Example, b: Example, section: SemanticFilter) -> bool:

@@ -25,6 +25,7 @@ from ozfig.retrieval import chunk, index
 from ozfig.types import Document, Dropped, Example, Flagged, Job, Outcome, Row
 
 WORK, INDEX = "work", "index"
+INDEXED = [f"{INDEX}/{name}" for name in (index.PASSAGES, index.WORDS, index.STARTS)]
 
 
 @dataclass
@@ -82,8 +83,9 @@ def run(job: Job) -> Outcome:
     dropped, flagged = [*laid.dropped, *sieve.dropped()], list(sieve.flagged())
     outputs = _write(job.folder, sieve, sides, dropped, flagged)
     if context.passages:
-        index.build(context.passages, job.folder / INDEX, section.passages.index)
-        outputs.append(INDEX)
+        index.build(context.passages, job.folder / INDEX, section.passages.index, context.cache)
+        # vectors are left out of what is hashed: their last digits depend on what was embedded together
+        outputs += [name for name in INDEXED if (job.folder / name).exists()]
     metrics = {
         "pairs": dict(sorted(pairs.makers.items())),
         "made": made.counts,

@@ -39,7 +39,8 @@ class Meanings:
         """Cosines of shape (questions, passages): the mean of a passage's own and of its best sentence's."""
         cosines = questions @ self.vectors.T
         best: np.ndarray = np.maximum.reduceat(cosines, self.starts, axis=1)
-        return (cosines[:, self.starts] + best) / 2
+        mean: np.ndarray = (cosines[:, self.starts] + best) / 2
+        return mean
 
 
 class Searcher:
@@ -113,4 +114,5 @@ def _standardised(scores: np.ndarray) -> np.ndarray:
     """Each row with mean 0 and standard deviation 1; a row of equals becomes zeros."""
     around = scores - scores.mean(axis=1, keepdims=True)
     spread = around.std(axis=1, keepdims=True)
-    return np.divide(around, spread, out=np.zeros_like(around), where=spread > 0)
+    found: np.ndarray = np.divide(around, spread, out=np.zeros_like(around), where=spread > 0)
+    return found

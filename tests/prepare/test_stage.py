@@ -35,7 +35,7 @@ def test_documents_and_data_sets_together(tmp_path, documents):
     outcome = stage.run(job(tmp_path, documents, [*given, given[0]]))
     train, held = rows(tmp_path, "train"), rows(tmp_path, "held_out")
     dropped = rows(tmp_path, "dropped", Dropped)
-    assert outcome.outputs == [*NAMES, "index"]
+    assert outcome.outputs == [*NAMES, "index/passages.jsonl", "index/words", "index/starts.npy"]
     figures = outcome.metrics
     assert figures["pairs"]["dataset"] == 21
     assert {"faq", "heading", "definition", "table"} < set(figures["pairs"])

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 from ozfig import console
 from ozfig.edits import Edit
 from ozfig.errors import UserError
-from ozfig.prepare.review.entries import Entry
 from ozfig.prepare.review import entries, spreadsheet
+from ozfig.prepare.review.entries import Entry
 from ozfig.prepare.review.spreadsheet import Missing
 from ozfig.runs import EDITS, Run
 
