@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ozfig.recipe import HeldOut
@@ -12,6 +12,7 @@ from ozfig.types import Example
 
 GENERAL = "general"  # the origin of rows that are mixed in against forgetting; they are never measured on
 WHOLE = 2**64
+FEWEST = 2  # questions that a standard error needs
 
 
 @dataclass
@@ -54,7 +55,7 @@ def split_off(examples: Sequence[Example], section: HeldOut, seed: int) -> Split
         by_origin[unit.origin].append(unit)
     # the lowest hashes of the whole set come first, whichever origin they are of
     chosen = sorted((u for found in by_origin.values() for u in _chosen(found, share)), key=lambda u: u.rank)
-    return _sides(chosen, section, examples)
+    return _sides(chosen or _fewest(units.values()), section, examples)
 
 
 def _unit(example: Example, kind: str) -> str:
@@ -78,6 +79,12 @@ def _chosen(units: list[_Unit], share: float) -> list[_Unit]:
     if not below and share * len(units) >= 1 / 2:
         below = [min(units, key=lambda u: u.rank)]
     return sorted(below, key=lambda u: u.rank)[: len(units) - 1]
+
+
+def _fewest(units: Iterable[_Unit]) -> list[_Unit]:
+    """Two units, where a set is too small for its share to give any: a measurement needs them. One always trains."""
+    own = sorted((u for u in units if u.origin != GENERAL), key=lambda u: u.rank)
+    return own[: min(FEWEST, len(own) - 1)] if own else []
 
 
 def _sides(chosen: list[_Unit], section: HeldOut, examples: Sequence[Example]) -> Split:

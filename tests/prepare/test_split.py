@@ -94,3 +94,9 @@ def test_rows_without_a_source_are_grouped_by_their_passage():
     train, held, _ = sides(rows, HeldOut(unit="document", share=0.2, limit=None))
     assert held
     assert not {e.context for e in train} & {e.context for e in held}
+
+
+def test_a_set_too_small_for_its_share_still_has_both_sides():
+    for n, held in ((1, 0), (2, 1), (3, 2), (4, 2)):
+        found = sides(pairs(n), HeldOut(share=0.01))
+        assert (len(found[0]), len(found[1])) == (n - held, held)
