@@ -109,7 +109,7 @@ class Crawl:
                 links, are_sitemaps = sitemaps.links(body)
                 (following if are_sitemaps else pages).update(links)
             left = sorted(following - seen)
-            wave = left[: MOST_SITEMAPS - len(seen)]
+            wave = left[: max(0, MOST_SITEMAPS - len(seen))]
             if len(left) > len(wave):
                 console.warn(f"{left[0]}: more than {MOST_SITEMAPS} sitemaps; the others are left out")
         return sorted(pages)
