@@ -52,7 +52,9 @@ class Layer:
         for place, edit in enumerate(edits):
             if edit.action == "add":
                 fields = {"context": edit.context, "source": MAKER, "origin": MAKER, "maker": MAKER}
-                self.added.append(Example.pair(edit.question, edit.answer, **fields))
+                new = Example.pair(edit.question, edit.answer, **fields)
+                if new not in self.added:  # a table that was read twice adds its pairs once
+                    self.added.append(new)
             else:
                 self._by_id[edit.id].append((place, edit))
 

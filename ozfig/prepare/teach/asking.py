@@ -40,7 +40,8 @@ class Asker:
         self._ref = local_model(section, context)
         self._replies = Replies(context.cache / "teacher.jsonl")
         model = self._ref.sha256 if self._ref else section.model
-        self._settings = [section.url, model, section.api, section.temperature, section.max_tokens]
+        form = [section.at_least] if section.at_least else []
+        self._settings = [section.url, model, section.api, section.temperature, section.max_tokens, *form]
         self._used: set[str] = set()
         self._told: set[str] = set()
         self._last: OzfigError | None = None
