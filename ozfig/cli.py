@@ -190,7 +190,7 @@ def review(
     find: str = "",
     dropped: Annotated[bool, Parameter(negative="")] = False,
     flagged: Annotated[bool, Parameter(negative="")] = False,
-    samples: int = 5,
+    samples: Annotated[int, Parameter(validator=AT_LEAST_ONE)] = 5,
     changes: Changes = Changes(),
     as_json: Json = False,
 ) -> None:

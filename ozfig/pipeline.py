@@ -39,10 +39,10 @@ class Stage:
 
 
 PIPELINE = [
-    Stage("gather", version=2, uses=()),
+    Stage("gather", version=3, uses=()),
     Stage(
         "prepare",
-        version=2,
+        version=3,
         inputs={
             "documents": "gather/documents.jsonl",
             "examples": "gather/examples.jsonl",
@@ -154,8 +154,10 @@ def execute(
             models |= _base(stage, recipe, models)
             step = _look(stage, recipe, run, models, refresh)
             if step.reason:
-                models = _kept(models, stage) | _perform(step, recipe, run, models, refresh).models
+                outcome, manifest = _perform(step, recipe, run, models, refresh)
+                models = _kept(models, stage) | outcome.models
                 run.write_models(models)
+                run.write_manifest(manifest)  # last: with it the stage counts as done
             frozen = _resolved(frozen, run.manifest(stage.name))
             status = "done" if step.reason else "skipped"
             report[stage.name] = {"status": status, "seconds": round(time.monotonic() - began, 2)}
@@ -246,8 +248,10 @@ def _look(stage: Stage, recipe: Recipe, run: Run, models: dict[str, ModelRef], r
     return Step(stage, key, reason)
 
 
-def _perform(step: Step, recipe: Recipe, run: Run, models: dict[str, ModelRef], refresh: bool) -> Outcome:
-    """Run one stage and write its manifest last."""
+def _perform(
+    step: Step, recipe: Recipe, run: Run, models: dict[str, ModelRef], refresh: bool
+) -> tuple[Outcome, Manifest]:
+    """Run one stage; returns what it gives and the manifest that declares it done."""
     stage, folder = step.stage, run.stage(step.stage.name)
     manifest, marker = folder / "manifest.json", folder / "key.txt"
     unfinished = not manifest.exists() and marker.exists() and marker.read_text() == step.key
@@ -272,20 +276,17 @@ def _perform(step: Step, recipe: Recipe, run: Run, models: dict[str, ModelRef], 
     outcome: Outcome = registry.find("stage", stage.name)(job)
     hashes = _hashes(stage, recipe, run)
     frozen = _with(recipe, outcome.resolved)
-    run.write_manifest(
-        Manifest(
-            stage=stage.name,
-            key=step.key,
-            frozen_key=_key(stage, frozen, hashes, models),
-            inputs=hashes,
-            outputs={name: files.sha256_path(folder / name) for name in sorted(outcome.outputs)},
-            metrics=outcome.metrics | ({"resolved": outcome.resolved} if outcome.resolved else {}),
-            versions=_versions(),
-            seconds=round(time.monotonic() - began, 2),
-            peak_memory_mb=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
-        )
+    return outcome, Manifest(
+        stage=stage.name,
+        key=step.key,
+        frozen_key=_key(stage, frozen, hashes, models),
+        inputs=hashes,
+        outputs={name: files.sha256_path(folder / name) for name in sorted(outcome.outputs)},
+        metrics=outcome.metrics | ({"resolved": outcome.resolved} if outcome.resolved else {}),
+        versions=_versions(),
+        seconds=round(time.monotonic() - began, 2),
+        peak_memory_mb=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
     )
-    return outcome
 
 
 def _with(recipe: Recipe, resolved: dict[str, Any]) -> Recipe:

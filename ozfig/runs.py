@@ -94,6 +94,9 @@ class Run:
                 f"{self.folder}: another ozfig is working in this run; wait for it or choose --name"
             ) from None
         try:
+            for left_over in self.folder.rglob("*.part"):  # of a process that was killed while it wrote
+                if left_over.is_file():
+                    left_over.unlink()
             yield
         finally:
             lock.release()

@@ -62,8 +62,8 @@ class Example(Row):
 
     `context` is the passage that holds the answer, `answers` further accepted answers, `source` the
     document's uri or the file, `origin` the source of the recipe that it came from (a site's address, a
-    folder's or file's name), `maker` what made the pair (faq, heading, definition, table, teacher, dataset),
-    `evidence` the sentences of the context that support the answer, where they were looked for.
+    folder's or file's name), `maker` what made the pair (faq, heading, definition, table, teacher, dataset, hand,
+    held_out), `evidence` the sentences of the context that support the answer, where they were looked for.
     """
 
     id: str
