@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import dataclass
+import webbrowser
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -112,13 +113,19 @@ def _execute(target: str, until: str, options: Options) -> None:
     if options.as_json:
         print(json.dumps(found))
     elif until == "evaluate" and found["report"]:
-        from ozfig import registry
-
-        console.table(*registry.find("report", "summary")(run.folder / "evaluate" / "report.json"))
-        console.say(f"\n  report  {found['report']}\n  next    [bold]ozfig serve {run.folder}[/bold]")
+        _show_report(Path(found["report"]))
+        console.say(f"  next    [bold]ozfig serve {run.folder}[/bold]")
         console.say("          then chat at http://127.0.0.1:8080")
     else:
         console.say(f"\n  next    [bold]ozfig {NEXT[until].format(run=run.folder)}[/bold]")
+
+
+def _show_report(page: Path) -> None:
+    """Print the short form of a report and where the page is."""
+    from ozfig import registry
+
+    console.table(*registry.find("report", "summary")(page.with_suffix(".json")))
+    console.say(f"\n  report  {page}")
 
 
 @app.command(sort_key=0)
@@ -220,6 +227,31 @@ def review(
         found.show()
 
 
+@app.command(sort_key=7)
+def report(
+    target: Path,
+    *,
+    open_page: Annotated[bool, Parameter(name="--open", negative="", help="Open the page in the browser.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show what a run measured.
+
+    Parameters
+    ----------
+    target
+        A run folder.
+    """
+    from ozfig.runs import Run
+
+    page = Run.open(target).report
+    if as_json:
+        print(page.with_suffix(".json").read_text(encoding="utf-8"), end="")
+    else:
+        _show_report(page)
+    if open_page:
+        webbrowser.open(page.resolve().as_uri())
+
+
 @app.command(sort_key=8)
 def serve(
     target: str,
@@ -247,7 +279,19 @@ def serve(
     api(found.model, found.recipe, host=host, port=port, database=database, questions=found.questions)
 
 
-@app.command(sort_key=9)
+@app.command(sort_key=10)
+def doctor(*, as_json: Json = False) -> None:
+    """Say what this machine can do, and what to install where something is missing."""
+    from ozfig import doctor
+
+    found = doctor.examine()
+    if as_json:
+        print(json.dumps([asdict(finding) for finding in found]))
+    else:
+        doctor.show(found)
+
+
+@app.command(sort_key=11)
 def pretrain(
     recipe: Path,
     *,
