@@ -29,6 +29,7 @@ PART = {
     "render": "pages that need JavaScript",
     "documents": "PDF, DOCX and PPTX",
     "hub": "data sets of the hub and Parquet files",
+    "postgres": "chats in PostgreSQL",
 }
 
 

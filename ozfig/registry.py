@@ -28,6 +28,7 @@ PLUGINS: dict[str, dict[str, str]] = {
         "website": "ozfig.gather.website:gather",
         "documents": "ozfig.gather.documents:gather",
         "dataset": "ozfig.gather.datasets:gather",
+        "feedback": "ozfig.gather.feedback:gather",
     },
     "pairs": {
         "rules": "ozfig.prepare.pairs:by_rules",
@@ -71,6 +72,7 @@ EXTRAS = {
     "uvicorn": "serve",
     "sqlalchemy": "serve",
     "alembic": "serve",
+    "psycopg": "postgres",
     "markdown_it": "serve",
     "playwright": "render",
     "pdfplumber": "documents",

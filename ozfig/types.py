@@ -62,8 +62,8 @@ class Example(Row):
 
     `context` is the passage that holds the answer, `answers` further accepted answers, `source` the
     document's uri or the file, `origin` the source of the recipe that it came from (a site's address, a
-    folder's or file's name), `maker` what made the pair (faq, heading, definition, table, teacher, dataset, hand,
-    held_out), `evidence` the sentences of the context that support the answer, where they were looked for.
+    folder's or file's name), `maker` what made the pair (faq, heading, definition, table, teacher, dataset, feedback,
+    hand, held_out), `evidence` the sentences of the context that support the answer, where they were looked for.
     """
 
     id: str
@@ -105,6 +105,28 @@ class Example(Row):
     def references(self) -> list[str]:
         """Every accepted answer, the reference first."""
         return [self.answer, *(a for a in self.answers if a != self.answer)]
+
+
+@dataclass(frozen=True)
+class Preference(Row):
+    """Two answers to one conversation, of which a person likes `chosen` better."""
+
+    id: str
+    messages: list[Message]
+    chosen: str
+    rejected: str
+    origin: str = ""
+
+    @classmethod
+    def make(cls, messages: list[Message], chosen: str, rejected: str, origin: str = "") -> Preference:
+        """A preference whose id is the hash of its texts."""
+        content = [[m.role, m.content] for m in messages], chosen, rejected
+        return cls(sha256_value(content)[:16], messages, chosen, rejected, origin)
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> Preference:
+        """The preference of a JSON object; its messages become Message values."""
+        return cls(**{**row, "messages": [Message(**m) for m in row["messages"]]})
 
 
 @dataclass(frozen=True)

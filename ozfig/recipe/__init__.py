@@ -24,7 +24,7 @@ from ozfig.recipe.clean import (
 )
 from ozfig.recipe.evaluate import Evaluate
 from ozfig.recipe.export import Export
-from ozfig.recipe.gather import Dataset, Documents, Gather, Source, Website
+from ozfig.recipe.gather import Dataset, Documents, Feedback, Gather, Source, Website
 from ozfig.recipe.pairs import NoPairs, PairMaker, Passages, RulePairs, TeacherPairs
 from ozfig.recipe.prepare import HeldOut, Leaks, Mix, Prepare
 from ozfig.recipe.pretrain import Instruct, Pretrain
@@ -41,6 +41,7 @@ __all__ = [
     "Evaluate",
     "ExactFilter",
     "Export",
+    "Feedback",
     "Filter",
     "Gather",
     "HeldOut",
