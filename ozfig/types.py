@@ -169,7 +169,7 @@ class Sample(Row):
 
 @dataclass(frozen=True)
 class Score(Row):
-    """A mean over n samples with its standard error; `clusters` is how many documents they are of, where they share some."""
+    """A mean over n samples with its standard error; `clusters` counts their documents, where they share some."""
 
     model: str
     task: str

@@ -50,17 +50,15 @@ def chosen(model: str) -> str:
     if model != "auto":
         return model
     import httpx
-    from huggingface_hub import HfApi, is_offline_mode, try_to_load_from_cache
-    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub import hf_hub_url, is_offline_mode, try_to_load_from_cache
 
     if isinstance(try_to_load_from_cache(ONLINE, "model.safetensors"), str):
         return ONLINE
-    try:
-        if not is_offline_mode():
-            HfApi().model_info(ONLINE, timeout=5)
+    try:  # the hub's own client would ask for half a minute
+        if not is_offline_mode() and not httpx.head(hf_hub_url(ONLINE, "config.json"), timeout=5).is_error:
             return ONLINE
-    except (HfHubHTTPError, httpx.HTTPError, OSError) as error:
-        console.warn(f"evaluate: the hub does not answer ({first_line(error)}), so BERTScore uses minilm")
+    except httpx.HTTPError:
+        console.warn("evaluate: the hub does not answer, so BERTScore uses minilm")
     return "minilm"
 
 
@@ -76,8 +74,9 @@ def bertscore(
 
     `model` is minilm, which works offline, or a hub id or folder of any encoder; `layer` is counted from
     1, and is the table's or the last but one by default. `idf` weighs each token by its rarity among the
-    references, or among the given texts. Of several references the best counts, for each of the three figures on its own, as in the
-    package. A side without words scores 0. `cache` is a folder that keeps the encoded references.
+    references, or among the given texts. Of several references the best counts, for each of the three
+    figures on its own, as in the package. A side without words scores 0. `cache` is a folder that keeps the
+    encoded references.
 
     Raises ValueError when the lists differ in length, OutsideError when the encoder cannot be opened.
     """
@@ -87,7 +86,9 @@ def bertscore(
         wanted[prediction].update(group)
     encoder = Encoder(model, layer)
     known = encoder.references(sorted({text for group in groups for text in group}), cache)
-    weights = _rarity(encoder.token_ids([t for group in groups for t in group] if idf is True else idf)) if idf else None
+    weights = (
+        _rarity(encoder.token_ids([t for group in groups for t in group] if idf is True else idf)) if idf else None
+    )
     scored: dict[tuple[str, str], Triple] = {}
     for said, encoded in encoder.encode(sorted(wanted)):
         for text in wanted[said]:
@@ -189,7 +190,8 @@ def _load(model: str, layer: int | None) -> tuple[Any, Any, str]:
             encoder = AutoModel.from_pretrained(where, num_hidden_layers=layer, use_safetensors=True)
     except OSError as error:
         raise OutsideError(
-            f"evaluate.bertscore_model {model!r}: cannot be opened ({first_line(error)}); minilm works without a network"
+            f"evaluate.bertscore_model {model!r}: cannot be opened ({first_line(error)}); "
+            "minilm works without a network"
         ) from None
     finally:
         logging.set_verbosity(heard)

@@ -47,12 +47,19 @@ def squad_v2(prediction: str, references: str | Sequence[str]) -> tuple[float, f
     return right, right
 
 
+def has_answer(references: str | Sequence[str]) -> bool:
+    """Whether a question has an answer: a reference that holds a word."""
+    return any(normalise(reference) for reference in listed(references))
+
+
 def squad_v2_totals(predictions: Sequence[str], references: Sequence[str | Sequence[str]]) -> dict[str, float]:
-    """The figures that SQuAD v2.0's script prints, in per cent: exact and f1 over all questions, and over those that
-    have an answer (HasAns_) and those that have none (NoAns_). Raises ValueError when the lists differ in length.
+    """The figures that SQuAD v2.0's script prints, in per cent.
+
+    exact, f1 and total over all questions, and over those that have an answer (HasAns_) or none (NoAns_). Raises
+    ValueError when the lists differ in length.
     """
     scored = [squad_v2(p, r) for p, r in zip(predictions, references, strict=True)]
-    answerable = [any(normalise(known) for known in listed(r)) for r in references]
+    answerable = [has_answer(known) for known in references]
     groups = {
         "": scored,
         "HasAns_": [pair for pair, has in zip(scored, answerable, strict=True) if has],
@@ -67,7 +74,7 @@ def squad_v2_totals(predictions: Sequence[str], references: Sequence[str | Seque
 
 
 def accuracy(log_likelihoods: Sequence[float], right: int) -> float:
-    """1.0 where the right choice is the likeliest, else 0.0: `acc` of the LM evaluation harness; the first of equals."""
+    """`acc` of the LM evaluation harness: 1.0 where the right choice, the first of equals, is the likeliest."""
     return float(max(range(len(log_likelihoods)), key=log_likelihoods.__getitem__) == right)
 
 

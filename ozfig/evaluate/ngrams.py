@@ -63,4 +63,3 @@ def _ngrams(text: str) -> list[Counter[str]]:
     """The character n-grams of each order, without white space."""
     packed = "".join(text.split())
     return [Counter(packed[i : i + n] for i in range(len(packed) - n + 1)) for n in range(1, CHRF_ORDER + 1)]
-

@@ -14,6 +14,7 @@ import numpy as np
 
 Z95 = 1.959964
 CELLS = 4_000_000  # resampled values held at once
+Values = Sequence[float] | np.ndarray
 
 
 class Difference(NamedTuple):
@@ -24,6 +25,10 @@ class Difference(NamedTuple):
     high: float
     p: float
 
+    def rounded(self) -> Difference:
+        """The figures as a report writes them."""
+        return Difference(*(round(value, 6) for value in self))
+
 
 def mean_and_stderr(values: Sequence[float], clusters: Sequence[Hashable] | None = None) -> tuple[float, float]:
     """The mean and its standard error: s / sqrt(n), or over clusters (see `ratio_and_stderr`).
@@ -33,7 +38,7 @@ def mean_and_stderr(values: Sequence[float], clusters: Sequence[Hashable] | None
     return ratio_and_stderr(*grouped(values, clusters))
 
 
-def grouped(values: Sequence[float], clusters: Sequence[Hashable] | None) -> tuple[np.ndarray, np.ndarray]:
+def grouped(values: Values, clusters: Sequence[Hashable] | None) -> tuple[np.ndarray, np.ndarray]:
     """Sum and number of the values of each cluster, of shape (clusters,); each value is its own without a name."""
     array = np.asarray(values, dtype=np.float64)
     if clusters is None:
@@ -114,11 +119,12 @@ def mcnemar(a: Sequence[float], b: Sequence[float]) -> float:
     """
     won = sum(y > x for x, y in zip(a, b, strict=True))
     differing = won + sum(y < x for x, y in zip(a, b, strict=True))
-    term = tail = 1
+    term: int = 1
+    tail: int = 1
     for k in range(min(won, differing - won)):
         term = term * (differing - k) // (k + 1)
         tail += term
-    return min(1.0, 2 * tail / 2**differing)
+    return float(min(1.0, 2 * tail / 2**differing))
 
 
 def holm(ps: Sequence[float]) -> list[float]:
@@ -146,10 +152,11 @@ def wilson(right: int, n: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def ratio_and_stderr(numerators: Sequence[float], denominators: Sequence[float]) -> tuple[float, float]:
+def ratio_and_stderr(numerators: Values, denominators: Values) -> tuple[float, float]:
     """sum(numerators) / sum(denominators) and its standard error by the delta method, one unit a pair.
 
-    Cochran 1977, section 6.3; with sums and sizes of clusters it is the cluster-robust error of a mean. Raises ValueError for fewer than two pairs.
+    Cochran 1977, section 6.3; with sums and sizes of clusters it is the cluster-robust error of a mean.
+    Raises ValueError for fewer than two pairs.
     """
     if len(numerators) < 2:
         raise ValueError("a standard error needs at least two values")

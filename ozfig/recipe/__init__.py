@@ -22,7 +22,7 @@ from ozfig.recipe.clean import (
     RefusalFilter,
     SemanticFilter,
 )
-from ozfig.recipe.evaluate import Evaluate
+from ozfig.recipe.evaluate import Evaluate, OtherModel, RunningText
 from ozfig.recipe.export import Export
 from ozfig.recipe.gather import Dataset, Documents, Gather, Source, Website
 from ozfig.recipe.pairs import NoPairs, PairMaker, Passages, RulePairs, TeacherPairs
@@ -51,6 +51,7 @@ __all__ = [
     "Mix",
     "NearFilter",
     "NoPairs",
+    "OtherModel",
     "PairMaker",
     "Part",
     "Passages",
@@ -61,6 +62,7 @@ __all__ = [
     "Recipe",
     "RefusalFilter",
     "RulePairs",
+    "RunningText",
     "Section",
     "SemanticFilter",
     "Serve",

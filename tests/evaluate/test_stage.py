@@ -70,11 +70,11 @@ def test_what_a_killed_run_finished_is_not_asked_again(with_knowledge):
     with pytest.raises(KeyboardInterrupt):
         stage.run(job, fails_at_the_third)
     assert opened == ["base", "tuned"]
-    (job.folder / "parts" / "tuned.x.jsonl.1.part").write_text("half a part")
+    (job.cache / "parts" / "tuned.x.jsonl.1.part").write_text("half a part")
     stage.run(job, open_engine)
     assert opened == ["base", "tuned", "quantised"]
     first = [(job.folder / name).read_bytes() for name in ("samples.jsonl", "report.json")]
-    for path in (job.folder / "parts").glob("base.*"):
+    for path in (job.cache / "parts").glob("base.*"):
         path.unlink()
     stage.run(job, open_engine)
     assert opened[3:] == ["base"]
