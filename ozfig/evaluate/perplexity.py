@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -110,11 +111,14 @@ def read_text(tokenizer: Any, text: str, limit: int | None = None) -> Text:
     """The first `limit` tokens of a text. The tokenizer has to know where each token stands, as all fast ones do."""
     read = tokenizer(text, return_offsets_mapping=True, verbose=False)
     ids, offsets = read["input_ids"][:limit], read["offset_mapping"][:limit]
-    size = np.cumsum([0, *(len(character.encode("utf-8", "surrogatepass")) for character in text)])
-    # a marker stands nowhere, and the bytes of one character may be several tokens
-    ends = np.maximum.accumulate([size[end] for _, end in offsets]).tolist() if ids else []
+    size = np.cumsum([0, *(len(character.encode("utf-8", "surrogatepass")) for character in text)]).tolist()
+    ends = [0]
+    for span, group in groupby(offsets):
+        # the bytes of one character may be several tokens; a marker stands nowhere
+        count, before = len(list(group)), ends[-1]
+        ends += [before + (max(before, size[span[1]]) - before) * (i + 1) // count for i in range(count)]
     marked = bool(ids) and ids[0] == getattr(tokenizer, "bos_token_id", None)
-    return Text(list(ids), ends, ids[0] if marked else None)
+    return Text(list(ids), ends[1:], ids[0] if marked else None)
 
 
 def stride_spans(count: int, context: int, stride: int) -> list[Span]:

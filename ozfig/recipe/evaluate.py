@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Discriminator, Field, Tag, field_validator
 
 from ozfig.recipe.section import Section
 
@@ -31,6 +31,16 @@ class OtherModel(Section):
         return self.model.startswith(("http://", "https://"))
 
 
+def _point_kind(value: Any) -> str:
+    """Of the run, or any other: so that a mistake in one is not explained as a mistake in the other."""
+    return "own_model" if isinstance(value, str) else "other_model"
+
+
+Point = Annotated[
+    Annotated[str, Tag("own_model")] | Annotated[OtherModel, Tag("other_model")], Discriminator(_point_kind)
+]
+
+
 class RunningText(Section):
     """A text file whose perplexity is measured."""
 
@@ -49,7 +59,7 @@ class RunningText(Section):
 class Evaluate(Section):
     """What is measured, and how."""
 
-    points: list[str | OtherModel] = Field(["base", "tuned", "quantised"], min_length=1)
+    points: list[Point] = Field(["base", "tuned", "quantised"], min_length=1)
     """Which models are asked: base, tuned, quantised (the first exported file), all_quantised, the name of an exported
     quantisation such as Q8_0, or any other model as {name: zephyr, model: hub id, folder or URL}."""
     conditions: list[Literal["closed_book", "gold_context", "retrieved"]] = Field(
