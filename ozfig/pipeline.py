@@ -15,7 +15,7 @@ from typing import Any
 from ozfig import __version__, console, files, prompts, recipes, registry
 from ozfig.engines.resolve import locate, resolve
 from ozfig.errors import UserError
-from ozfig.recipe import Pretrain, Recipe
+from ozfig.recipe import OtherModel, Pretrain, Recipe
 from ozfig.runs import EDITS, RECIPE, STAGES, Run
 from ozfig.types import Example, Job, Manifest, ModelRef, Outcome
 
@@ -184,7 +184,17 @@ def _base(stage: Stage, recipe: Recipe, models: dict[str, ModelRef]) -> dict[str
 def _kept(models: dict[str, ModelRef], stage: Stage) -> dict[str, ModelRef]:
     """The models that a stage's new result leaves valid: not those that later stages made from the old one."""
     gone = {later.makes for later in PIPELINE[PIPELINE.index(stage) :]}
-    return {point: ref for point, ref in models.items() if point not in gone}
+    return {point: ref for point, ref in models.items() if not gone & _names(point, ref)}
+
+
+def _wanted(stage: Stage, models: dict[str, ModelRef]) -> dict[str, ModelRef]:
+    """The models that a stage needs; who needs the quantised one is given every exported file."""
+    return {point: ref for point, ref in models.items() if _names(point, ref) & set(stage.models)}
+
+
+def _names(point: str, ref: ModelRef) -> set[str]:
+    """What a model is called: an exported file stands under its quantisation, and quantised is what they all are."""
+    return {point, "quantised"} if ref.quantisation else {point}
 
 
 def check(recipe: Recipe) -> None:
@@ -198,6 +208,12 @@ def check(recipe: Recipe) -> None:
         prompts.template(recipe.tune.template)
     for metric in recipe.evaluate.metrics:
         registry.known("metric", metric)
+    for point in recipe.evaluate.points:
+        if isinstance(point, OtherModel):
+            if not point.is_remote:
+                locate(point.model)
+        elif point.isupper() and point not in recipe.export.quant:
+            raise UserError(f"evaluate.points: {point} is not exported; add it to export.quant")
 
 
 def _until(last: str) -> list[Stage]:
@@ -222,7 +238,7 @@ def _key(stage: Stage, recipe: Recipe, hashes: dict[str, str], models: dict[str,
             "stage": [stage.name, stage.version],
             "section": recipes.content_hash(section, named),
             "inputs": hashes,
-            "models": {point: models[point].sha256 for point in stage.models if point in models},
+            "models": {point: ref.sha256 for point, ref in _wanted(stage, models).items()},
             "uses": {name: getattr(recipe, name) for name in stage.uses},
         }
     )
@@ -269,7 +285,7 @@ def _perform(
         system=recipe.system,
         folder=folder.resolve(),
         inputs=inputs,
-        models={p: models[p] for p in stage.models if p in models},
+        models=_wanted(stage, models),
         cache=run.folder.resolve() / "cache" / stage.name,
         refresh=refresh,
     )

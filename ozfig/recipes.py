@@ -49,7 +49,7 @@ def _explain(kind: type[Section], problem: Any) -> str:
     return f"{key}: {problem['msg'][:1].lower()}{problem['msg'][1:]}{given}"
 
 
-_KINDS = {"website", "documents", "dataset", "feedback", "rules", "teacher", "none"}
+_KINDS = {"website", "documents", "dataset", "feedback", "rules", "teacher", "none", "own_model", "other_model"}
 
 
 def _fields_at(kind: type[Section], path: list[str]) -> list[str]:

@@ -50,9 +50,12 @@ PLUGINS: dict[str, dict[str, str]] = {
     "metric": {
         "exact_match": "ozfig.evaluate.scorers:exact_match",
         "token_f1": "ozfig.evaluate.scorers:token_f1",
+        "squad_v2": "ozfig.evaluate.scorers:squad_v2",
         "answer_words": "ozfig.evaluate.scorers:answer_words",
         "bertscore": "ozfig.evaluate.scorers:bertscore",
         "bleu4": "ozfig.evaluate.scorers:bleu4",
+        "rouge_l": "ozfig.evaluate.scorers:rouge_l",
+        "chrf": "ozfig.evaluate.scorers:chrf",
         "perplexity": "ozfig.evaluate.perplexity:answer_perplexity",
     },
 }

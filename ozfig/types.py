@@ -169,7 +169,8 @@ class ModelRef(Row):
 class Sample(Row):
     """One reply of one model to one held-out question, with everything that scored it.
 
-    `nats` and `tokens` are the summed loss and length of the reference answer under the model.
+    `nats` and `tokens` are the summed loss and length of the reference answer under the model; both are 0 for a
+    model that gives no probabilities.
     """
 
     model: str
@@ -190,7 +191,7 @@ class Sample(Row):
 
 @dataclass(frozen=True)
 class Score(Row):
-    """A mean over n samples with its standard error."""
+    """A mean over n samples with its standard error; `clusters` counts their documents, where they share some."""
 
     model: str
     task: str
@@ -200,11 +201,16 @@ class Score(Row):
     n: int
     mean: float
     stderr: float
+    clusters: int | None = None
 
 
 @dataclass(frozen=True)
 class Comparison(Row):
-    """The paired difference b - a of one metric with its 95 % interval and two-sided p."""
+    """The paired difference b - a of one metric with its 95 % interval and two-sided p.
+
+    `test` is what gave p (bootstrap or mcnemar), `p_adjusted` is p corrected for the number of comparisons in its
+    family (Holm), `clusters` how many documents the samples are of, where they share some.
+    """
 
     a: str
     b: str
@@ -216,6 +222,9 @@ class Comparison(Row):
     low: float
     high: float
     p: float
+    test: str = ""
+    p_adjusted: float | None = None
+    clusters: int | None = None
 
     @property
     def is_noise(self) -> bool:

@@ -41,5 +41,7 @@ class Engine(Protocol):
     ) -> list[str]:
         """One reply for each conversation, in order; `progress` receives the number just answered."""
 
-    def losses(self, prompts: Sequence[Conversation], answers: Sequence[str], batch: int = 16) -> list[AnswerLoss]:
-        """The loss of each answer as the assistant's next turn."""
+    def losses(
+        self, prompts: Sequence[Conversation], answers: Sequence[str], batch: int = 16
+    ) -> Sequence[AnswerLoss | None]:
+        """The loss of each answer as the assistant's next turn; None from a model that gives no probabilities."""

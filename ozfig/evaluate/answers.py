@@ -58,7 +58,8 @@ def _entry(item: Example, samples: list[Sample], figures: Figures) -> dict[str, 
 
 
 def _loss(sample: Sample) -> float:
-    return sample.nats / sample.tokens
+    """The loss a token; 0 where the model gives none."""
+    return sample.nats / max(1, sample.tokens)
 
 
 def _reply(sample: Sample, item: Example, metric: str) -> dict[str, Any]:
@@ -66,7 +67,7 @@ def _reply(sample: Sample, item: Example, metric: str) -> dict[str, Any]:
         "point": sample.model,
         "text": marked(sample.reply, item.references),
         "score": number(sample.scores[metric]),
-        "loss": number(_loss(sample)),
+        "loss": number(_loss(sample)) if sample.tokens else "",
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, Literal
 
-from ozfig.evaluate.results import CLOSED, GOLD, LOWER_IS_BETTER, NEUTRAL, RETRIEVED
+from ozfig.evaluate.results import CLOSED, GOLD, LOWER_IS_BETTER, NEUTRAL, RETRIEVED, TASK
 from ozfig.evaluate.statistics import Z95
 from ozfig.types import Comparison, Score
 
@@ -14,13 +14,26 @@ LABELS = {
     "exact_match": "Exact match",
     "token_f1": "Token F1",
     "bertscore": "BERTScore F1",
+    "bertscore_precision": "BERTScore precision",
+    "bertscore_recall": "BERTScore recall",
     "bleu4": "Smoothed BLEU-4",
+    "rouge_l": "ROUGE-L",
+    "chrf": "chrF",
     "answer_words": "Words in the reply",
     "perplexity": "Perplexity of the reference answers",
     "answer_loss": "Loss of the reference answers",
 }
 CONDITIONS = {CLOSED: "closed book", RETRIEVED: "with what a search finds", GOLD: "with the right passage"}
-UP_TO_ONE = {"exact_match", "token_f1", "bertscore", "bleu4"}
+UP_TO_ONE = {
+    "exact_match",
+    "token_f1",
+    "bertscore",
+    "bertscore_precision",
+    "bertscore_recall",
+    "bleu4",
+    "rouge_l",
+    "chrf",
+}
 PRIMARY = ["token_f1", "bleu4", "bertscore", "exact_match"]
 MINUS = "\N{MINUS SIGN}"
 
@@ -29,8 +42,8 @@ class Figures:
     """The scores and comparisons of a report, found by name."""
 
     def __init__(self, report: dict[str, Any]) -> None:
-        scores = [Score.from_row(row) for row in report["scores"]]
-        comparisons = [Comparison.from_row(row) for row in report["comparisons"]]
+        scores = [Score.from_row(row) for row in report["scores"] if row["task"] == TASK]
+        comparisons = [Comparison.from_row(row) for row in report["comparisons"] if row["task"] == TASK]
         self.retrieval: dict[str, Any] | None = report.get("retrieval")
         self.points = list(dict.fromkeys(s.model for s in scores))
         self.conditions = list(dict.fromkeys(s.condition for s in scores))

@@ -1,7 +1,7 @@
 """Base, tuned and quantised model answer the same questions through the same code.
 
 A part is what one model said under one condition. It is written when it is whole, so that a run that was
-killed does not ask again; the pipeline clears the folder when anything that matters has changed.
+killed does not ask again, nor one whose metrics alone have changed; its name tells all that replies depend on.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from ozfig.recipe import Evaluate
 from ozfig.types import Example, Message, ModelRef, Sample
 
 FEWEST = 2  # a standard error needs two questions
+METHOD = 1  # raise it when the same weights and prompts would give other replies or losses
 Open = Callable[[ModelRef], Engine]
 
 
@@ -46,20 +47,20 @@ def select(examples: Sequence[Example], limit: int | None) -> list[Example]:
 
 
 def parts(
-    items: Mapping[str, Sequence[Example]], models: dict[str, ModelRef], section: Evaluate, system: str, folder: Path
+    items: Mapping[str, Sequence[Example]], models: Mapping[str, ModelRef], section: Evaluate, system: str, folder: Path
 ) -> list[Part]:
     """Every part to be answered, grouped by model. `items` are the questions of each condition, with its passage.
 
     Raises UserError when that leaves nothing to ask.
     """
     found = []
-    for point in (p for p in section.points if p in models):
+    for point in models:
         for condition, asked in items.items():
             if len(asked) < FEWEST:
                 continue
             messages = [_prompt(e, system, condition != CLOSED) for e in asked]
             content = [([m.to_row() for m in turn], e.references) for turn, e in zip(messages, asked, strict=True)]
-            key = files.sha256_value([models[point].sha256, content, section.max_tokens, section.batch])
+            key = files.sha256_value([METHOD, models[point].sha256, content, section.max_tokens, section.batch])
             path = folder / f"{point}.{condition}.{key[:16]}.jsonl"
             found.append(Part(point, condition, asked, messages, path))
     if not found:
@@ -114,7 +115,7 @@ def _ask(part: Part, engine: Engine, section: Evaluate, bar: console.Bar) -> lis
     ]
 
 
-def _sample(part: Part, item: Example, turns: list[Message], reply: str, loss: AnswerLoss) -> Sample:
+def _sample(part: Part, item: Example, turns: list[Message], reply: str, loss: AnswerLoss | None) -> Sample:
     return Sample(
         model=part.point,
         condition=part.condition,
@@ -122,8 +123,8 @@ def _sample(part: Part, item: Example, turns: list[Message], reply: str, loss: A
         prompt=turns,
         references=item.references,
         reply=reply,
-        nats=round(loss.nats, 4),
-        tokens=loss.tokens,
+        nats=round(loss.nats, 4) if loss else 0.0,
+        tokens=loss.tokens if loss else 0,
         scores={},
     )
 
@@ -137,16 +138,21 @@ def _free() -> None:
         torch.cuda.empty_cache()
 
 
-def score(samples: Sequence[Sample], section: Evaluate) -> list[Sample]:
-    """The samples with the value of every metric. Perplexity is of a set: a sample has the loss behind it."""
+def score(samples: Sequence[Sample], section: Evaluate, cache: Path | None = None) -> list[Sample]:
+    """The samples with the value of every metric. Perplexity is of a set: a sample has the loss behind it.
+
+    A metric may give several columns; None stands where it does not apply, and is left out.
+    """
     replies, references = [s.reply for s in samples], [s.references for s in samples]
-    columns: dict[str, list[float]] = {}
+    columns: dict[str, Sequence[float | None]] = {}
     for name in section.metrics:
         if name == "perplexity":
-            columns["answer_loss"] = [s.nats / s.tokens for s in samples]
+            columns["answer_loss"] = [s.nats / s.tokens if s.tokens else None for s in samples]
         else:
-            columns[name] = registry.find("metric", name)(replies, references, section)
+            found = registry.find("metric", name)(replies, references, section, cache)
+            columns |= found if isinstance(found, dict) else {name: found}
+    rows = [{name: values[i] for name, values in columns.items()} for i in range(len(samples))]
     return [
-        replace(sample, scores={name: round(values[i], 6) for name, values in columns.items()})
-        for i, sample in enumerate(samples)
+        replace(sample, scores={name: round(value, 6) for name, value in row.items() if value is not None})
+        for sample, row in zip(samples, rows, strict=True)
     ]

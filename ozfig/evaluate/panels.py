@@ -28,9 +28,10 @@ class Story:
 
 
 def names(story: Story) -> dict[str, str]:
-    """What the points are called on the page: the quantised one by its type."""
+    """What the points are called on the page: the quantised one by its type, further ones as in the report."""
     quants = story.evidence.metric("export", "files") or {}
-    return {"base": "base", "tuned": "tuned", "quantised": next(iter(quants), "quantised")}
+    measured = {point: point for point in Figures(story.report).points}
+    return measured | {"base": "base", "tuned": "tuned", "quantised": next(iter(quants), "quantised")}
 
 
 def facts(story: Story, found: Figures, names: dict[str, str]) -> list[dict[str, str]]:
@@ -144,7 +145,7 @@ def files(story: Story, found: Figures, names: dict[str, str]) -> list[dict[str,
     if full := story.evidence.full_bytes:
         rows.append({"name": "full precision", "size": f.size(full), "parity": "", **_measured(found, "tuned")})
     for name, figures in made.items():
-        measured = _measured(found, "quantised" if name == names["quantised"] else "")
+        measured = _measured(found, "quantised" if name == names["quantised"] else name)
         parity = _parity(figures.get("parity") or {})
         rows.append({"name": name, "size": f.size(figures.get("bytes", 0)), "parity": parity, **measured})
     return rows

@@ -44,6 +44,7 @@ def page(story: Story) -> dict[str, Any]:
         "report": report,
         "date": datetime.now(UTC).strftime("%-d %B %Y"),
         "names": names,
+        "points": found.points,
         "headline": report["verdict"],
         "sentences": verdict.sentences(report, names["quantised"]),
         "facts": panels.facts(story, found, names),

@@ -1,46 +1,67 @@
-"""The stage: held-out questions and up to three models in, samples, scores and a report out."""
+"""The stage: held-out questions and the models in, samples, scores and a report out."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ozfig import __version__, files
-from ozfig.engines.transformers import load
-from ozfig.evaluate import evidence, harness, panels, report, results, retrieved, verdict
+from ozfig.evaluate import bertscore, evidence, harness, panels, points, report, results, retrieved, text, verdict
 from ozfig.recipe import Evaluate
-from ozfig.types import Example, Job, Outcome, Sample
+from ozfig.types import Comparison, Example, Job, Outcome, Score
 
 PACKAGE = Path(__file__).parents[1]
 
 
-def run(job: Job, open_engine: harness.Open = load) -> Outcome:
+def run(job: Job, open_engine: harness.Open | None = None) -> Outcome:
     """Measure every point under every condition and write the report.
 
-    Outputs: samples.jsonl and report.json. The folder also gets report.html and report.md, for people, and
-    parts/, what each model said, from which a killed run goes on. Raises UserError when there are too few
-    held-out questions.
+    Outputs: samples.jsonl and report.json. The folder also gets report.html and report.md, for people. What each
+    model said lies in parts/ of the cache, from which a killed run goes on, and one that changes metrics alone.
+    Raises UserError when there are too few held-out questions.
     """
-    section: Evaluate = job.section
+    section, resolved = _resolved(job.section)
+    models = points.chosen(section, job.models)
+    open_engine = open_engine or points.opener(section)
+    job = replace(job, section=section, models={**job.models, **models})
     examples = [Example.from_row(row) for row in files.read_jsonl(job.inputs["held_out"])]
     items = harness.select(examples, section.limit)
     wanted = "retrieved" in section.conditions
     found = retrieved.search(items, job.inputs.get("index"), section.passages) if wanted else None
     asked = harness.by_condition(items, section, found.context if found else None)
-    work = harness.parts(asked, job.models, section, job.system, job.folder / "parts")
-    said = harness.answer(work, job.models, section, open_engine)
-    samples = harness.score(said, section)
-    result = _report(job, samples, found.recall(items) if found else None)
+    work = harness.parts(asked, models, section, job.system, job.cache / "parts")
+    said = harness.answer(work, models, section, open_engine)
+    samples = harness.score(said, section, job.cache / "references")
+    plan = results.Plan(section.resamples, job.seed, points.steps(models), results.documents(items))
+    scores, compared = results.scores(samples, section.metrics, plan), results.comparisons(samples, plan)
+    if section.text:
+        windows = text.measure(section.text, models, open_engine, job.cache / "parts")
+        scores += text.scores(section.text, windows)
+        compared += text.comparisons(section.text, windows, plan.steps, section.resamples, job.seed)
+    result = _report(job, scores, results.adjusted(compared), found.recall(items) if found else None)
     files.write_jsonl(job.folder / "samples.jsonl", (sample.to_row() for sample in samples))
     files.write_json(job.folder / "report.json", result)
     run_folder = f"{job.folder.parent.parent.name}/{job.folder.parent.name}"
     report.write(panels.Story(result, items, samples, evidence.read(job), run_folder), job.folder)
     return Outcome(
-        outputs=["samples.jsonl", "report.json"], metrics={"questions": len(items), "verdict": result["verdict"]}
+        outputs=["samples.jsonl", "report.json"],
+        metrics={"questions": len(items), "verdict": result["verdict"]},
+        resolved=resolved,
     )
 
 
-def _report(job: Job, samples: list[Sample], retrieval: dict[str, Any] | None) -> dict[str, Any]:
+def _resolved(section: Evaluate) -> tuple[Evaluate, dict[str, Any]]:
+    """The section with BERTScore's encoder named, and what that changed."""
+    if section.bertscore_model != "auto" or "bertscore" not in section.metrics:
+        return section, {}
+    model = bertscore.chosen(section.bertscore_model)
+    return section.model_copy(update={"bertscore_model": model}), {"evaluate.bertscore_model": model}
+
+
+def _report(
+    job: Job, scores: list[Score], compared: list[Comparison], retrieval: dict[str, Any] | None
+) -> dict[str, Any]:
     """The contents of report.json: the same input gives the same bytes."""
     section: Evaluate = job.section
     hashed = {name: files.sha256_path(job.inputs[name]) for name in ("held_out", "train") if _exists(job, name)}
@@ -56,9 +77,9 @@ def _report(job: Job, samples: list[Sample], retrieval: dict[str, Any] | None) -
             "data": hashed,
             "models": {point: ref.sha256 for point, ref in job.models.items()},
         },
-        "scores": [s.to_row() for s in results.scores(samples, section.metrics)],
+        "scores": [s.to_row() for s in scores],
         "retrieval": retrieval,
-        "comparisons": [c.to_row() for c in results.comparisons(samples, section.resamples, job.seed)],
+        "comparisons": [c.to_row() for c in compared],
     }
     return {**found, "verdict": verdict.headline(found)}
 

@@ -67,7 +67,29 @@ def sentences(report: dict[str, Any], quantisation: str = "quantised") -> list[s
     """The paragraph under the headline: replies, likelihood of the answers, passage, quantised file."""
     figures = Figures(report)
     parts = [_replies(figures), _likelihood(figures), _with_passage(figures), _smaller(figures, quantisation)]
-    return [part for part in parts if part]
+    return [part for part in [*parts, *_others(figures), *_texts(report)] if part]
+
+
+def _others(figures: Figures) -> list[str]:
+    """The tuned model against each model that is not of this run."""
+    found = [(point, figures.compare(point, "tuned", figures.condition, figures.primary)) for point in figures.points]
+    return [
+        f"Against {point} the tuned model's {in_sentence(figures.primary)} differs by **{difference(change)}** "
+        f"({_evidence(change)})."
+        for point, change in found
+        if change and point not in ("base", "quantised")
+    ]
+
+
+def _texts(report: dict[str, Any]) -> list[str]:
+    """What tuning did to running text."""
+    rows = [Comparison.from_row(row) for row in report["comparisons"] if row["task"].startswith("text:")]
+    return [
+        f"On {row.n:,} tokens of the text {row.task.removeprefix('text:')} tuning changes the bits a byte by "
+        f"**{difference(row)}** ({_evidence(row)})."
+        for row in rows
+        if (row.a, row.b, row.metric) == ("base", "tuned", "bits_per_byte")
+    ]
 
 
 def _evidence(found: Comparison) -> str:

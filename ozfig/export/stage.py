@@ -36,7 +36,12 @@ def run(job: Job) -> Outcome:
         made.append(ref)
     if "F16" not in quants:
         full.unlink()
-    return Outcome(["merged", *(Path(ref.path).name for ref in made)], {"files": metrics}, {"quantised": made[0]})
+    return Outcome(["merged", *(Path(ref.path).name for ref in made)], {"files": metrics}, _models(made))
+
+
+def _models(made: list[ModelRef]) -> dict[str, ModelRef]:
+    """Each file by its quantisation, and the first as what is measured and served."""
+    return {"quantised": made[0], **{ref.quantisation: ref for ref in made}}
 
 
 def _checked(ref: ModelRef, system: str) -> dict[str, Any]:

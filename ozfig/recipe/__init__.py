@@ -22,7 +22,7 @@ from ozfig.recipe.clean import (
     RefusalFilter,
     SemanticFilter,
 )
-from ozfig.recipe.evaluate import Evaluate
+from ozfig.recipe.evaluate import Evaluate, OtherModel, RunningText
 from ozfig.recipe.export import Export
 from ozfig.recipe.gather import Dataset, Documents, Feedback, Gather, Source, Website
 from ozfig.recipe.pairs import NoPairs, PairMaker, Passages, RulePairs, TeacherPairs
@@ -52,6 +52,7 @@ __all__ = [
     "Mix",
     "NearFilter",
     "NoPairs",
+    "OtherModel",
     "PairMaker",
     "Part",
     "Passages",
@@ -62,6 +63,7 @@ __all__ = [
     "Recipe",
     "RefusalFilter",
     "RulePairs",
+    "RunningText",
     "Section",
     "SemanticFilter",
     "Serve",

@@ -2,18 +2,66 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag, field_validator
 
 from ozfig.recipe.section import Section
+
+POINTS = ("base", "tuned", "quantised", "all_quantised")
+
+
+class OtherModel(Section):
+    """Any other model, to compare the tuned one with."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    """What it is called in the report."""
+    model: str
+    """A hub id, a local folder, or the URL of an OpenAI-compatible server."""
+    served_as: str = "any"
+    """URL: the model's name there; any is the first that the server offers."""
+    key_env: str = "OPENAI_API_KEY"
+    """URL: the environment variable that holds the key."""
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it answers behind a URL."""
+        return self.model.startswith(("http://", "https://"))
+
+
+def _point_kind(value: Any) -> str:
+    """Of the run, or any other: so that a mistake in one is not explained as a mistake in the other."""
+    return "own_model" if isinstance(value, str) else "other_model"
+
+
+Point = Annotated[
+    Annotated[str, Tag("own_model")] | Annotated[OtherModel, Tag("other_model")], Discriminator(_point_kind)
+]
+
+
+class RunningText(Section):
+    """A text file whose perplexity is measured."""
+
+    path: Path
+    """UTF-8 text."""
+    name: str = ""
+    """What it is called in the report; the file's name by default."""
+    definition: Literal["stride", "llama"] = "stride"
+    """stride: windows that overlap by half. llama: as llama.cpp's perplexity tool."""
+    context: int | None = Field(None, ge=8)
+    """Tokens of a window: by default 512 for llama, for stride what the model reads."""
+    limit_tokens: int | None = Field(None, ge=16)
+    """At most this many tokens, from the beginning."""
 
 
 class Evaluate(Section):
     """What is measured, and how."""
 
-    points: list[Literal["base", "tuned", "quantised"]] = Field(["base", "tuned", "quantised"], min_length=1)
-    """Which models are asked."""
+    points: list[Point] = Field(["base", "tuned", "quantised"], min_length=1)
+    """Which models are asked: base, tuned, quantised (the first exported file), all_quantised, the name of an exported
+    quantisation such as Q8_0, or any other model as {name: zephyr, model: hub id, folder or URL}."""
     conditions: list[Literal["closed_book", "gold_context", "retrieved"]] = Field(
         ["closed_book", "retrieved", "gold_context"], min_length=1
     )
@@ -28,7 +76,29 @@ class Evaluate(Section):
     """Longest reply."""
     batch: int = Field(16, ge=1)
     """Questions decoded together; fixed, because the size of a batch can change a reply's last digits."""
-    bertscore_model: str = "minilm"
-    """Encoder of BERTScore: minilm works offline, any hub id (roberta-large is the field's habit) with internet."""
+    text: RunningText | None = None
+    """A running text whose perplexity is measured too."""
+    bertscore_model: str = "auto"
+    """Encoder of BERTScore: minilm works offline, roberta-large is the field's habit, or any hub id. auto is
+    roberta-large where the hub answers or it is here already, else minilm."""
+    bertscore_idf: bool = False
+    """Weigh each token by its rarity among the references."""
     resamples: int = Field(10_000, ge=1000)
     """Bootstrap resamples for each interval."""
+
+    @field_validator("points")
+    @classmethod
+    def _known_points(cls, points: list[str | OtherModel]) -> list[str | OtherModel]:
+        """Names that can be a model's; which quantisations there are is the export section's matter."""
+        names = [point if isinstance(point, str) else point.name for point in points]
+        for point in points:
+            if isinstance(point, str) and point not in POINTS and not point.isupper():
+                near = difflib.get_close_matches(point, POINTS, 1, 0.5)
+                raise ValueError(
+                    f"{point!r} is no point; {f'did you mean {near[0]}?' if near else 'give it as {name, model}'}"
+                )
+            if isinstance(point, OtherModel) and (point.name in POINTS or point.name.isupper()):
+                raise ValueError(f"{point.name!r} is a point of the run; call the other model by another name")
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"{twice!r} is named twice")
+        return points

@@ -5,8 +5,8 @@ import pytest
 from ozfig import files
 from ozfig.engines.resolve import resolve
 from ozfig.errors import UserError
-from ozfig.evaluate import harness, stage
-from ozfig.evaluate.statistics import mean_and_stderr
+from ozfig.evaluate import harness, results, stage
+from ozfig.evaluate.statistics import holm, mcnemar, mean_and_stderr
 from ozfig.types import Comparison, Example, Sample, Score
 
 KNOWLEDGE = {"base": (0.1, 0.4), "tuned": (0.6, 0.8), "quantised": (0.6, 0.8)}
@@ -70,11 +70,11 @@ def test_what_a_killed_run_finished_is_not_asked_again(with_knowledge):
     with pytest.raises(KeyboardInterrupt):
         stage.run(job, fails_at_the_third)
     assert opened == ["base", "tuned"]
-    (job.folder / "parts" / "tuned.x.jsonl.1.part").write_text("half a part")
+    (job.cache / "parts" / "tuned.x.jsonl.1.part").write_text("half a part")
     stage.run(job, open_engine)
     assert opened == ["base", "tuned", "quantised"]
     first = [(job.folder / name).read_bytes() for name in ("samples.jsonl", "report.json")]
-    for path in (job.folder / "parts").glob("base.*"):
+    for path in (job.cache / "parts").glob("base.*"):
         path.unlink()
     stage.run(job, open_engine)
     assert opened[3:] == ["base"]
@@ -126,3 +126,74 @@ def test_an_embedded_model_is_measured_for_real(job):
     assert all(row["nats"] > row["tokens"] * 0.1 for row in rows)
     report = files.read_json(job.folder / "report.json")
     assert {r["metric"] for r in report["scores"]} == {"token_f1", "answer_loss", "perplexity"}
+
+
+def test_new_metrics_open_no_model(with_knowledge):
+    job, open_engine, opened = with_knowledge(**KNOWLEDGE)
+    stage.run(job, open_engine)
+    assert len(opened) == 3
+    changes = {"metrics": ["squad_v2", "rouge_l", "chrf", "bleu4"], "resamples": 2000, "bertscore_model": "minilm"}
+    # what the pipeline does when the recipe has changed: the stage's folder is new, its cache is not
+    job = replace(job, section=job.section.model_copy(update=changes), folder=job.folder.parent / "again")
+    stage.run(job, open_engine)
+    assert len(opened) == 3
+    report = files.read_json(job.folder / "report.json")
+    metrics = {row["metric"] for row in report["scores"]}
+    # no question is without an answer here, so those columns are left out
+    assert metrics == {
+        "squad_v2_exact_match", "squad_v2_f1", "squad_v2_has_answer_exact_match", "squad_v2_has_answer_f1",
+        "rouge_l", "chrf", "bleu4",
+    }  # fmt: skip
+    assert len({row["reply"] for row in files.read_jsonl(job.folder / "samples.jsonl")}) > 2
+
+
+def test_right_or_wrong_is_tested_exactly_and_every_p_is_corrected(done):
+    job, _, _ = done
+    report, compared = read(job)
+    change = compared["base", "tuned", "closed_book", "exact_match"]
+    rows = [Sample.from_row(row) for row in files.read_jsonl(job.folder / "samples.jsonl")]
+    before, after = (
+        [s.scores["exact_match"] for s in rows if (s.model, s.condition) == (model, "closed_book")]
+        for model in ("base", "tuned")
+    )
+    assert (change["test"], change["p"]) == ("mcnemar", round(mcnemar(before, after), 6))
+    assert compared["base", "tuned", "closed_book", "answer_loss"]["test"] == "bootstrap"
+    assert all(row["p"] <= row["p_adjusted"] <= 1 for row in report["comparisons"])
+    family = [row for row in report["comparisons"] if row["metric"] == "exact_match"]
+    assert [row["p_adjusted"] for row in family] == pytest.approx(holm([row["p"] for row in family]), abs=2e-6)
+
+
+def test_questions_about_one_document_are_one_cluster(with_knowledge):
+    job, open_engine, _ = with_knowledge(base=(0.1, 0.4), tuned=(0.6, 0.8))
+    items = [Example.from_row(row) for row in files.read_jsonl(job.inputs["held_out"])]
+    sourced = [replace(e, source=f"page {i % 5}", maker="faq") for i, e in enumerate(items)]
+    files.write_jsonl(job.inputs["held_out"], (e.to_row() for e in sourced))
+    stage.run(job, open_engine)
+    report, compared = read(job)
+    assert {row["clusters"] for row in report["scores"] if row["condition"] == "closed_book"} == {5}
+    change = compared["base", "tuned", "closed_book", "exact_match"]
+    assert (change["clusters"], change["test"]) == (5, "bootstrap")
+    names = {e.id: e.source for e in sourced}
+    rows = [Sample.from_row(row) for row in files.read_jsonl(job.folder / "samples.jsonl")]
+    own = [s for s in rows if (s.model, s.condition) == ("tuned", "closed_book")]
+    row = next(r for r in report["scores"] if (r["model"], r["condition"], r["metric"]) ==
+               ("tuned", "closed_book", "token_f1"))  # fmt: skip
+    expected = mean_and_stderr([s.scores["token_f1"] for s in own], [names[s.item] for s in own])
+    assert (row["mean"], row["stderr"]) == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_file_is_no_document():
+    rows = [
+        Example.pair("a?", "a", source="faq.csv", maker="dataset"),
+        Example.pair("b?", "b", source="Normans", context="They came.", maker="dataset"),
+        Example.pair("c?", "c", source="page.html", maker="faq"),
+    ]
+    assert results.documents(rows) == {rows[1].id: "Normans", rows[2].id: "page.html"}
+
+
+def test_families_of_other_tasks_are_pairs_of_models():
+    def row(task, a, metric, p):
+        return Comparison(a, "tuned", task, "few_shot", metric, 9, 0.1, 0.0, 0.2, p)
+
+    found = [row("mmlu", "base", "acc", 0.01), row("gsm8k", "base", "exact_match", 0.04), row("mmlu", "q", "acc", 0.03)]
+    assert [c.p_adjusted for c in results.adjusted(found)] == [0.02, 0.04, 0.03]

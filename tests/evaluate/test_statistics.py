@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ozfig.evaluate import statistics
-from ozfig.evaluate.statistics import mean_and_stderr, paired_bootstrap, ratio_and_stderr
+from ozfig.evaluate.statistics import holm, mcnemar, mean_and_stderr, paired_bootstrap, paired_ratios, ratio_and_stderr
 
 
 def test_mean_and_stderr():
@@ -62,3 +62,80 @@ def test_the_error_of_a_ratio_is_what_repeated_sampling_shows():
     spread = (nats.sum(axis=1) / tokens.sum(axis=1)).std()
     errors = [ratio_and_stderr(n, t)[1] for n, t in zip(nats[:200], tokens[:200], strict=True)]
     assert np.mean(errors) == pytest.approx(spread, rel=0.05)
+
+
+def clustered(random, documents=40, spread=0.3):
+    """Gaps of documents with 2 to 12 questions each: a document's own gap, zero on average, and noise."""
+    sizes = random.integers(2, 13, size=documents)
+    names = np.repeat(np.arange(documents), sizes)
+    return random.normal(0, spread, size=documents)[names] + random.normal(0, 0.3, size=len(names)), names.tolist()
+
+
+def test_the_interval_covers_the_truth_of_clustered_questions_and_one_without_clusters_does_not():
+    random = np.random.default_rng(11)
+    covered, naive, runs = 0, 0, 400
+    for _ in range(runs):
+        gaps, names = clustered(random)
+        zeros = np.zeros(len(gaps))
+        with_documents = paired_bootstrap(zeros, gaps, 1000, clusters=names)
+        without = paired_bootstrap(zeros, gaps, 1000)
+        covered += with_documents.low <= 0 <= with_documents.high
+        naive += without.low <= 0 <= without.high
+    assert 0.92 <= covered / runs <= 0.98
+    assert naive / runs < 0.85
+
+
+def test_the_error_over_clusters_is_what_repeated_sampling_shows():
+    random = np.random.default_rng(12)
+    drawn = [clustered(random) for _ in range(1500)]
+    spread = np.std([gaps.mean() for gaps, _ in drawn])
+    assert np.mean([mean_and_stderr(*pair)[1] for pair in drawn[:300]]) == pytest.approx(spread, rel=0.07)
+    assert mean_and_stderr([1, 2, 4], ["a", "b", "c"]) == mean_and_stderr([1, 2, 4])
+
+
+def test_clusters_of_one_question_change_nothing():
+    values = np.random.default_rng(6).normal(size=(2, 60))
+    assert paired_bootstrap(*values, 1000, clusters=list(range(60))) == paired_bootstrap(*values, 1000)
+    with pytest.raises(ValueError, match="clusters"):
+        paired_bootstrap(*values, clusters=["one"] * 60)
+
+
+def test_mcnemar_is_the_binomial_test():
+    binomtest = pytest.importorskip("scipy.stats").binomtest
+    random = np.random.default_rng(7)
+    for n in (1, 5, 40, 3000):
+        a, b = random.integers(0, 2, size=(2, n)).tolist()
+        won, lost = sum(y > x for x, y in zip(a, b)), sum(y < x for x, y in zip(a, b))  # noqa: B905
+        expected = binomtest(won, won + lost).pvalue if won + lost else 1.0
+        assert mcnemar(a, b) == pytest.approx(expected, rel=1e-9)
+    assert mcnemar([0] * 5, [1] * 5) == 2 / 32
+    assert mcnemar([1, 0], [1, 0]) == 1.0
+
+
+def test_holm():
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.6, 0.9]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def test_holm_keeps_false_claims_rare():
+    ps = np.random.default_rng(8).uniform(size=(2000, 12))
+    assert np.mean([min(holm(row)) < 0.05 for row in ps]) == pytest.approx(0.05, abs=0.012)
+    assert np.mean(ps.min(axis=1) < 0.05) > 0.4
+
+
+def test_ratios_are_compared_by_units():
+    random = np.random.default_rng(9)
+    tokens = random.integers(200, 260, size=80)
+    before = tokens * 3 + random.normal(0, 20, size=80)
+    after = before - tokens * 0.1 + random.normal(0, 5, size=80)
+    found = paired_ratios(before, after, tokens, np.exp, 2000)
+    assert found.difference == pytest.approx(
+        math.exp(after.sum() / tokens.sum()) - math.exp(before.sum() / tokens.sum())
+    )
+    assert found.low < found.difference < found.high < 0
+    # with equal units and no form it is the bootstrap of means
+    plain = paired_ratios(before, after, np.ones(80), lambda x: x, 2000)
+    assert plain == pytest.approx(paired_bootstrap(before, after, 2000))
+    with pytest.raises(ValueError, match="same length"):
+        paired_ratios([1], [1, 2], [1, 2], np.exp)

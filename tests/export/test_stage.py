@@ -15,10 +15,12 @@ def test_the_outcome_names_what_was_written(exported):
     folder, outcome = exported
     assert outcome.outputs == ["merged", "site.Q4_K_M.gguf", "site.F16.gguf"]
     assert sorted(p.name for p in folder.iterdir()) == sorted(outcome.outputs)
-    small = folder / "site.Q4_K_M.gguf"
-    assert outcome.models == {
-        "quantised": ModelRef("gguf", str(small), "site", str(folder / "merged"), files.sha256_path(small), "Q4_K_M")
-    }
+    small, full = (
+        ModelRef("gguf", str(path), "site", str(folder / "merged"), files.sha256_path(path), quant)
+        for quant in ("Q4_K_M", "F16")
+        for path in [folder / f"site.{quant}.gguf"]
+    )
+    assert outcome.models == {"quantised": small, "Q4_K_M": small, "F16": full}
 
 
 def test_the_figures_add_up(exported):
