@@ -82,6 +82,9 @@ EXTRAS = {
     "mammoth": "documents",
     "pptx": "documents",
     "datasets": "hub",
+    "lm_eval": "tasks",
+    "ddgs": "search",
+    "prometheus_client": "serve",
     "pyarrow": "hub",
 }
 
