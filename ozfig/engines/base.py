@@ -25,16 +25,20 @@ class Decoding:
 
 @dataclass(frozen=True)
 class AnswerLoss:
-    """Summed cross-entropy in nats of an answer (its end marker included) and its number of tokens."""
+    """Summed cross-entropy in nats of an answer (its end marker included) and its number of tokens.
+
+    No tokens: the model writes none, so that no loss is defined.
+    """
 
     nats: float
     tokens: int
 
 
 class Engine(Protocol):
-    """A model that is ready to answer."""
+    """A model that is ready to answer. `context` is the most tokens of a conversation that it takes."""
 
     name: str
+    context: int
 
     def generate(
         self, prompts: Sequence[Conversation], decoding: Decoding, progress: Callable[[int], None] | None = None

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoModelForQuestionAnswering, AutoModelForSeq2SeqLM, AutoTokenizer
 from transformers.utils import logging
 
 from ozfig import prompts
 from ozfig.errors import UserError
 
+AUTO = {"": AutoModelForCausalLM, "seq2seq": AutoModelForSeq2SeqLM, "span": AutoModelForQuestionAnswering}
+CALLED = {"": "causal language model", "seq2seq": "encoder-decoder", "span": "encoder"}
 UNSTATED_CONTEXT = 2048  # tokens, where neither configuration nor tokenizer states a limit
 
 
@@ -32,29 +34,34 @@ def quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def load_model(folder: Path, dtype: torch.dtype | str = "auto") -> Any:
-    """A causal language model of a local folder, from safetensors only. Raises UserError when there is none."""
+def load_model(folder: Path, dtype: torch.dtype | str = "auto", head: str = "") -> Any:
+    """A model of a local folder with a head (causal where none is named), from safetensors only.
+
+    A head that the folder has no weights for, as that of an encoder that was never tuned to mark answers, starts
+    from the same random ones every time. Raises UserError when there is no such model.
+    """
     try:
-        with quiet():
-            return AutoModelForCausalLM.from_pretrained(
+        with quiet(), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            return AUTO[head].from_pretrained(
                 folder, dtype=dtype, use_safetensors=True, local_files_only=True, trust_remote_code=False
             )
     except (OSError, ValueError) as error:
-        raise UserError(f"{folder}: no causal language model in safetensors: {first_line(error)}") from None
+        raise UserError(f"{folder}: no {CALLED[head]} in safetensors: {first_line(error)}") from None
 
 
-def load_tokenizer(folder: Path, template: str = "") -> Any:
+def load_tokenizer(folder: Path, template: str = "", head: str = "") -> Any:
     """The tokenizer of a local folder. Raises UserError.
 
     `template`, a name that prompts knows or Jinja text, takes the place of its chat template; where it brings
-    none, questions and answers are written as such.
+    none, questions and answers are written as such for a causal model, and plainly for other heads.
     """
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise UserError(f"{folder}: no tokenizer that can be read: {first_line(error)}") from None
     if template or not tokenizer.chat_template:
-        tokenizer.chat_template = prompts.template(template or "question_answer")
+        tokenizer.chat_template = prompts.template(template or ("plain" if head else "question_answer"))
     return tokenizer
 
 

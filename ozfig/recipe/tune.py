@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -12,6 +12,16 @@ from ozfig.recipe.section import Section
 class Tune(Section):
     """How the base model is adapted."""
 
+    # options that a head has no use for
+    UNUSED: ClassVar[dict[str, frozenset[str]]] = {
+        "causal": frozenset(),
+        "seq2seq": frozenset({"packing"}),
+        "span": frozenset({"template", "context", "passage_share", "packing"}),
+    }
+
+    head: Literal["auto", "causal", "seq2seq", "span"] = "auto"
+    """What the model does: causal continues the text, seq2seq reads it and writes an answer (T5), span marks the \
+answer in the passage (BERT); auto asks the base's configuration."""
     method: Literal["lora", "full"] = "lora"
     """lora trains a small adapter, full every weight."""
     rank: int = Field(16, ge=1)
