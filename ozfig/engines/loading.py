@@ -17,19 +17,26 @@ from ozfig.errors import UserError
 
 AUTO = {"": AutoModelForCausalLM, "seq2seq": AutoModelForSeq2SeqLM, "span": AutoModelForQuestionAnswering}
 CALLED = {"": "causal language model", "seq2seq": "encoder-decoder", "span": "encoder"}
+SPAN_HEAD = "qa_outputs"  # the only part that may be new
 UNSTATED_CONTEXT = 2048  # tokens, where neither configuration nor tokenizer states a limit
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Keep Transformers' bars and its notices for developers off the terminal within the block."""
-    had_bars = logging.is_progress_bar_enabled()
+def quiet(silent: bool = False) -> Iterator[None]:
+    """Keep Transformers' bars and its notices for developers off the terminal within the block.
+
+    `silent`: its warnings too.
+    """
+    had_bars, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
+    if silent:
+        logging.set_verbosity_error()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
             yield
     finally:
+        logging.set_verbosity(verbosity)
         if had_bars:
             logging.enable_progress_bar()
 
@@ -41,13 +48,21 @@ def load_model(folder: Path, dtype: torch.dtype | str = "auto", head: str = "") 
     from the same random ones every time. Raises UserError when there is no such model.
     """
     try:
-        with quiet(), torch.random.fork_rng(devices=[]):
+        with quiet(silent=head == "span"), torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            return AUTO[head].from_pretrained(
-                folder, dtype=dtype, use_safetensors=True, local_files_only=True, trust_remote_code=False
+            model, found = AUTO[head].from_pretrained(
+                folder,
+                dtype=dtype,
+                use_safetensors=True,
+                local_files_only=True,
+                trust_remote_code=False,
+                output_loading_info=True,
             )
     except (OSError, ValueError) as error:
         raise UserError(f"{folder}: no {CALLED[head]} in safetensors: {first_line(error)}") from None
+    if head == "span" and (missing := [k for k in found["missing_keys"] if not k.startswith(SPAN_HEAD)]):
+        raise UserError(f"{folder}: weights are missing, {sorted(missing)[0]} first of {len(missing)}")
+    return model
 
 
 def load_tokenizer(folder: Path, template: str = "", head: str = "") -> Any:

@@ -9,7 +9,7 @@ from pathlib import Path
 from ozfig import files
 from ozfig.engines import archive
 from ozfig.engines.embeddings import minilm_folder
-from ozfig.engines.families import NAMES, decided
+from ozfig.engines.families import NAMES, decided, guess, head_of
 from ozfig.errors import MissingExtra, OutsideError, UserError
 from ozfig.types import ModelRef
 
@@ -32,6 +32,12 @@ def resolve(base: str, head: str = "auto") -> ModelRef:
     if archive.is_url(base):
         return _reference(archive.fetch(base), archive.Packed.parse(base).name, head)
     return _reference(_download(name), name, head)
+
+
+def head_for(base: str) -> str:
+    """The head of a base, for help texts: of a local one by its configuration, of another by its name."""
+    folder = locate(base)
+    return head_of(files.read_json(folder / "config.json")) if folder else guess(base)
 
 
 def locate(base: str) -> Path | None:

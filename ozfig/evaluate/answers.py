@@ -58,7 +58,7 @@ def _entry(item: Example, samples: list[Sample], figures: Figures) -> dict[str, 
 
 
 def _loss(sample: Sample) -> float:
-    return sample.nats / sample.tokens
+    return sample.nats / sample.tokens if sample.tokens else 0.0
 
 
 def _reply(sample: Sample, item: Example, metric: str) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def _reply(sample: Sample, item: Example, metric: str) -> dict[str, Any]:
         "point": sample.model,
         "text": marked(sample.reply, item.references),
         "score": number(sample.scores[metric]),
-        "loss": number(_loss(sample)),
+        "loss": number(_loss(sample)) if sample.tokens else "",
     }
 
 

@@ -82,6 +82,17 @@ def by_condition(
     return {condition: forms[condition] for condition in section.conditions}
 
 
+def askable(
+    asked: Mapping[str, Sequence[Example]], models: Mapping[str, ModelRef]
+) -> tuple[dict[str, Sequence[Example]], list[str]]:
+    """The questions that the models can be asked, and what the report says of those that they cannot."""
+    if all(ref.head != "span" for ref in models.values()):
+        return dict(asked), []
+    marks = "This model marks the answer in a passage: the reference answers have no loss and no perplexity"
+    closed = ", and it is not asked without a passage" if CLOSED in asked else ""
+    return {name: items for name, items in asked.items() if name != CLOSED}, [f"{marks}{closed}."]
+
+
 def _prompt(item: Example, system: str, with_passage: bool) -> list[Message]:
     """What a model sees of a question: the conversation up to the reference answer, as in training."""
     return prompts.conversation(item, system, with_passage)[:-1]
@@ -143,9 +154,12 @@ def score(samples: Sequence[Sample], section: Evaluate) -> list[Sample]:
     columns: dict[str, list[float]] = {}
     for name in section.metrics:
         if name == "perplexity":
-            columns["answer_loss"] = [s.nats / s.tokens for s in samples]
+            if all(s.tokens for s in samples):
+                columns["answer_loss"] = [s.nats / s.tokens for s in samples]
         else:
             columns[name] = registry.find("metric", name)(replies, references, section)
+    if not columns:
+        raise UserError("evaluate.metrics: perplexity alone says nothing of a model that marks answers; add token_f1")
     return [
         replace(sample, scores={name: round(values[i], 6) for name, values in columns.items()})
         for i, sample in enumerate(samples)

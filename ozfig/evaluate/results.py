@@ -59,7 +59,7 @@ def scores(samples: Sequence[Sample], metrics: Sequence[str]) -> list[Score]:
     for cell, rows in table.cells.items():
         means = {metric: mean_and_stderr(table.values(cell, metric, list(rows))) for metric in table.metrics}
         found += [_score(cell, metric, len(rows), value) for metric, value in means.items()]
-        if "perplexity" in metrics:
+        if "perplexity" in metrics and "answer_loss" in table.metrics:
             value = registry.find("metric", "perplexity")(
                 [s.nats for s in rows.values()], [s.tokens for s in rows.values()]
             )

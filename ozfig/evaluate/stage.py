@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ozfig import __version__, files
-from ozfig.engines.transformers import load
+from ozfig.engines.opening import load
 from ozfig.evaluate import evidence, harness, panels, report, results, retrieved, verdict
 from ozfig.recipe import Evaluate
 from ozfig.types import Example, Job, Outcome, Sample
@@ -26,11 +26,12 @@ def run(job: Job, open_engine: harness.Open = load) -> Outcome:
     items = harness.select(examples, section.limit)
     wanted = "retrieved" in section.conditions
     found = retrieved.search(items, job.inputs.get("index"), section.passages) if wanted else None
-    asked = harness.by_condition(items, section, found.context if found else None)
+    wished = harness.by_condition(items, section, found.context if found else None)
+    asked, notes = harness.askable(wished, job.models)
     work = harness.parts(asked, job.models, section, job.system, job.folder / "parts")
     said = harness.answer(work, job.models, section, open_engine)
     samples = harness.score(said, section)
-    result = _report(job, samples, found.recall(items) if found else None)
+    result = _report(job, samples, found.recall(items) if found else None, notes)
     files.write_jsonl(job.folder / "samples.jsonl", (sample.to_row() for sample in samples))
     files.write_json(job.folder / "report.json", result)
     run_folder = f"{job.folder.parent.parent.name}/{job.folder.parent.name}"
@@ -40,7 +41,7 @@ def run(job: Job, open_engine: harness.Open = load) -> Outcome:
     )
 
 
-def _report(job: Job, samples: list[Sample], retrieval: dict[str, Any] | None) -> dict[str, Any]:
+def _report(job: Job, samples: list[Sample], retrieval: dict[str, Any] | None, notes: list[str]) -> dict[str, Any]:
     """The contents of report.json: the same input gives the same bytes."""
     section: Evaluate = job.section
     hashed = {name: files.sha256_path(job.inputs[name]) for name in ("held_out", "train") if _exists(job, name)}
@@ -58,6 +59,7 @@ def _report(job: Job, samples: list[Sample], retrieval: dict[str, Any] | None) -
         },
         "scores": [s.to_row() for s in results.scores(samples, section.metrics)],
         "retrieval": retrieval,
+        "notes": notes,
         "comparisons": [c.to_row() for c in results.comparisons(samples, section.resamples, job.seed)],
     }
     return {**found, "verdict": verdict.headline(found)}

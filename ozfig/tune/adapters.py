@@ -42,6 +42,8 @@ def attach(model: Any, section: Tune, seed: int) -> Any:
         lora_alpha=section.alpha,
         lora_dropout=section.dropout,
         target_modules="all-linear",
+        # a span head is new, so it is trained whole and saved with the adapter
+        exclude_modules=["qa_outputs"] if section.head == "span" else None,
         task_type=TASKS[section.head],
     )
     with quiet():
