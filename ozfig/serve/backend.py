@@ -30,6 +30,8 @@ Launch = Callable[[], AbstractContextManager[Server]]
 class Backend:
     """Owns the model server and the one HTTP client that speaks to it."""
 
+    replies_in_context = True  # prompt and reply share the model's context
+
     def __init__(
         self, model: ModelRef, launch: Callable[[], Any], on_failure: Callable[[], None] = lambda: None
     ) -> None:

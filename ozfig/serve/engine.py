@@ -19,6 +19,8 @@ NO_ANSWER = "The passage does not answer this."
 class EngineBackend(Backend):
     """Asks an engine in this process, one question at a time. It decodes greedily, whatever the request samples by."""
 
+    replies_in_context = False
+
     def __init__(self, model: ModelRef, on_failure: Callable[[], None] = lambda: None) -> None:
         from ozfig.engines.opening import load
 
