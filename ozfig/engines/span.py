@@ -77,21 +77,22 @@ class SpanEngine:
 
     def _scored(self, batch: Sequence[Window], tokens: int) -> list[Mark]:
         """The best mark of each window."""
-        logits = self.model(**inputs(self.model, self.tokenizer, [(w.ids, w.kinds) for w in batch]))
+        given = inputs(self.model.config, self.tokenizer, [(w.ids, w.kinds) for w in batch])
+        logits = self.model(**{name: values.to(self.model.device) for name, values in given.items()})
         both = zip(batch, logits.start_logits.float().cpu(), logits.end_logits.float().cpu(), strict=True)
         return [_mark(window, start, end, tokens) for window, start, end in both]
 
 
-def inputs(model: Any, tokenizer: Any, rows: Sequence[tuple[list[int], list[int]]]) -> dict[str, torch.Tensor]:
+def inputs(config: Any, tokenizer: Any, rows: Sequence[tuple[list[int], list[int]]]) -> dict[str, torch.Tensor]:
     """Token ids, mask and, where the model knows them, segments of (ids, segments) rows, each (rows, longest)."""
     columns = {
         "input_ids": padded([ids for ids, _ in rows], tokenizer.pad_token_id),
         "attention_mask": padded([[1] * len(ids) for ids, _ in rows], 0),
         "token_type_ids": padded([kinds for _, kinds in rows], 0),
     }
-    if getattr(model.config, "type_vocab_size", 0) < 2:
+    if getattr(config, "type_vocab_size", 0) < 2:
         del columns["token_type_ids"]
-    return {name: torch.tensor(values, device=model.device) for name, values in columns.items()}
+    return {name: torch.tensor(values) for name, values in columns.items()}
 
 
 def _mark(window: Window, start: torch.Tensor, end: torch.Tensor, tokens: int) -> Mark:

@@ -4,6 +4,7 @@ import pytest
 
 from ozfig.engines import families
 from ozfig.engines.resolve import resolve
+from ozfig.engines.tokens import counter
 from ozfig.errors import UserError
 
 
@@ -60,6 +61,11 @@ def test_a_name_is_enough_for_a_help_text(base, head):
 def test_minilm_is_a_base():
     ref = resolve("minilm")
     assert (ref.kind, ref.name, ref.head) == ("transformers", "minilm", "span")
+
+
+def test_its_tokens_are_counted_without_padding():
+    assert counter(resolve("minilm"))("four words are here") == 4
+    assert counter(resolve("minilm"))("word " * 300) == 300
 
 
 def test_references_say_what_they_are(t5, bert, pebble):

@@ -98,9 +98,8 @@ def batches_of(model: Any, tokenizer: Any) -> Any:
 
     def batch(sequences: Sequence[list[Marked]]) -> dict[str, Any]:
         (rows,) = sequences
-        given: dict[str, Any] = inputs(model, tokenizer, [(row.ids, row.kinds) for row in rows])
-        # the Trainer moves a batch to the model's device
-        return {k: v.cpu() for k, v in given.items()} | {"labels": torch.tensor([row.labels for row in rows])}
+        given = inputs(model.config, tokenizer, [(row.ids, row.kinds) for row in rows])
+        return {**given, "labels": torch.tensor([row.labels for row in rows])}
 
     return batch
 
