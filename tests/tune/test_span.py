@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+import transformers
 from peft import PeftModel
 from safetensors.torch import load_file
 
@@ -185,3 +186,28 @@ def test_missing_weights_of_the_encoder_are_told(bert, tmp_path):
     save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(UserError, match="weights are missing"):
         opening.load(resolve(str(tmp_path)))
+
+
+SHAPE = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
+
+
+@pytest.mark.parametrize(
+    ("family", "shape"),
+    [
+        ("DistilBert", {"dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 64, "max_position_embeddings": 64}),
+        ("Electra", {"embedding_size": 32, **SHAPE}),
+        ("Roberta", {**SHAPE, "max_position_embeddings": 65}),  # counts its positions from the padding's id on
+    ],
+)
+def test_other_encoders_tune_and_answer(family, shape, bert, tmp_path):
+    torch.manual_seed(0)
+    tokenizer = load_tokenizer(bert, head="span")
+    kind = getattr(transformers, f"{family}Config")
+    config = kind(vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id, **shape)
+    transformers.AutoModel.from_config(config).save_pretrained(tmp_path / "base")
+    tokenizer.save_pretrained(tmp_path / "base")
+    long = Example.pair("Which house?", "house 30", context=" ".join(f"house {i} is red." for i in range(40)))
+    outcome = stage.run(job_of(tmp_path / "tune", tmp_path / "base", Tune(epochs=1), [*facts(8), long]))
+    assert outcome.metrics["rows"] > 9
+    [reply] = opening.load(outcome.models["tuned"]).generate([ask(long.question, "", long.context)], Decoding(4))
+    assert reply in long.context
