@@ -40,9 +40,9 @@ ALPACA = (
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ '\\n\\n### Response:\\n' }}{% endif %}"
 )
+TEMPLATES = {"question_answer": QUESTION_ANSWER, "chatml": CHATML, "alpaca": ALPACA}
 # what an encoder reads; the decoder writes the reply alone
 PLAIN = "{% for message in messages %}{{ '' if loop.first else '\n' }}{{ message['content'] }}{% endfor %}"
-TEMPLATES = {"question_answer": QUESTION_ANSWER, "chatml": CHATML, "alpaca": ALPACA, "plain": PLAIN}
 
 
 def template(name: str) -> str:

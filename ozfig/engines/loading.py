@@ -75,8 +75,10 @@ def load_tokenizer(folder: Path, template: str = "", head: str = "") -> Any:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise UserError(f"{folder}: no tokenizer that can be read: {first_line(error)}") from None
-    if template or not tokenizer.chat_template:
-        tokenizer.chat_template = prompts.template(template or ("plain" if head else "question_answer"))
+    if template:
+        tokenizer.chat_template = prompts.template(template)
+    elif not tokenizer.chat_template:
+        tokenizer.chat_template = prompts.PLAIN if head else prompts.QUESTION_ANSWER
     return tokenizer
 
 

@@ -31,8 +31,8 @@ answer in the passage (BERT); auto asks the base's configuration."""
     dropout: float = Field(0.0, ge=0, lt=1)
     """LoRA: dropout on the adapter's input."""
     template: str = "auto"
-    """How a conversation is written: auto takes the base's own, or question_answer for a base without one (plain for \
-seq2seq); chatml, alpaca and Jinja text are others. It goes into the tokenizer and the exported file."""
+    """How a conversation is written: auto takes the base's own, or question_answer for a base without one (for \
+seq2seq the bare text); chatml, alpaca and Jinja text are others. It goes into the tokenizer and the exported file."""
     context: Literal["none", "always", "mixed"] = "mixed"
     """Whether a row shows the passage: mixed trains each pair without it and, where there is one, with it."""
     passage_share: float = Field(1.0, ge=0, le=1)
