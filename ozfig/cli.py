@@ -10,6 +10,7 @@ import os
 import sys
 import webbrowser
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -62,6 +63,7 @@ class Options:
     """What every verb that works on a recipe takes."""
 
     settings: Settings = None
+    base: Annotated[str, Parameter(help="The base model, instead of the recipe's; with --help: whose options.")] = ""
     runs: Annotated[Path | None, Parameter(help="The folder that holds the run folders. [default: runs]")] = None
     name: Annotated[str, Parameter(help="The run's folder name, instead of the recipe's.")] = ""
     refresh: Annotated[bool, Parameter(negative="", help="Ask the sources again, even when nothing changed.")] = False
@@ -75,11 +77,11 @@ class Options:
         from ozfig import recipes
         from ozfig.runs import RECIPE, Run
 
-        named = [f"name={self.name}"] if self.name else []
-        recipe = recipes.find(target, [*(self.settings or []), *named])
+        own = [f"{key}={value}" for key, value in (("base", self.base), ("name", self.name)) if value]
+        recipe = recipes.find(target, [*(self.settings or []), *own])
         home = Path(target).parent
-        own = Path(target).name == RECIPE and not self.runs and not self.name
-        return recipe, Run(home if own else (self.runs or Path("runs")) / recipe.name)
+        in_run = Path(target).name == RECIPE and not self.runs and not self.name
+        return recipe, Run(home if in_run else (self.runs or Path("runs")) / recipe.name)
 
 
 @Parameter(name="*")
@@ -317,18 +319,34 @@ def pretrain(
         console.say(f"  model  {result['model']}   {result['bits_per_byte']:.3f} bits per byte")
 
 
-def _section_help(verb: str) -> None:
-    """Print every recipe option that a verb obeys under its own help: its section's, or the recipe's top level."""
-    from ozfig.recipe import Recipe
+def _section_help(verb: str, base: str = "") -> None:
+    """Print every recipe option that a verb obeys under its own help: its section's, or the recipe's top level.
+
+    With a base, only what its head has a use for.
+    """
+    from ozfig.recipe import Recipe, Tune
     from ozfig.recipes import options
 
+    title = "Options of the recipe"
     if verb in Recipe.model_fields:
         found = options(Recipe.model_fields[verb].annotation)  # type: ignore[arg-type]
+        if verb == "tune" and base:
+            from ozfig.engines.resolve import head_for
+
+            head = head_for(base)
+            found = [row for row in found if row[0] not in Tune.UNUSED[head]]
+            title += f" for a {head} model"
         rows = [[f"--set {verb}.{key}=", default, meaning] for key, default, meaning in found]
     else:
         found = [row for row in options(Recipe) if "." not in row[0] and row[0] not in HELPED]
         rows = [[f"--set {key}=", default, meaning] for key, default, meaning in found]
-    console.options_table("Options of the recipe", rows)
+    console.options_table(title, rows)
+
+
+def _named(argv: list[str], flag: str) -> str:
+    """The value that follows a flag, or that it holds after an equals sign; empty without one."""
+    given = [b for a, b in pairwise(argv) if a == flag]
+    return (given or [a.partition("=")[2] for a in argv if a.startswith(f"{flag}=")] or [""])[-1]
 
 
 def main() -> None:
@@ -341,7 +359,7 @@ def main() -> None:
     try:
         app(argv, exit_on_error=False, print_error=False, result_action="return_value")
         if argv and argv[0] in HELPED and {"--help", "-h"} & set(argv):
-            _section_help(argv[0])
+            _section_help(argv[0], _named(argv, "--base"))
     except CycloptsError as error:
         console.fail(" ".join(str(error).split()))
         sys.exit(2)

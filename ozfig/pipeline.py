@@ -171,14 +171,14 @@ def shown_tokens(recipe: Recipe, run: Run, n: int) -> list[list[tuple[str, bool]
     """`n` rows as the tune stage would train on them, as runs of (text, trained); the pairs are made if they must."""
     execute(recipe, run, "prepare")
     rows: list[list[tuple[str, bool]]] = registry.find("tokens", "shown")(
-        recipe, resolve(recipe.base), run.stage("prepare") / "train.jsonl", n
+        recipe, resolve(recipe.base, recipe.tune.head), run.stage("prepare") / "train.jsonl", n
     )
     return rows
 
 
 def _base(stage: Stage, recipe: Recipe, models: dict[str, ModelRef]) -> dict[str, ModelRef]:
     """The base model, found (and downloaded, if it is the hub's) when the first stage that needs it comes."""
-    return {} if "base" in models or "base" not in stage.models else {"base": resolve(recipe.base)}
+    return {} if "base" in models or "base" not in stage.models else {"base": resolve(recipe.base, recipe.tune.head)}
 
 
 def _kept(models: dict[str, ModelRef], stage: Stage) -> dict[str, ModelRef]:
@@ -340,9 +340,10 @@ class Served:
 
 
 def served(target: str, settings: list[str] | None = None) -> Served:
-    """The model of a run's quantised file, or of a GGUF file; `settings` change the run's recipe for this serving.
+    """The model of a run or of a GGUF file; `settings` change the run's recipe for this serving.
 
-    Raises UserError when the target is neither, or the run has exported nothing yet.
+    A run is served by its quantised file, or by its merged model where its head has no such files. Raises UserError
+    when the target is neither, or the run has exported nothing yet.
     """
     path = Path(target).expanduser()
     if path.suffix == ".gguf":
@@ -352,13 +353,29 @@ def served(target: str, settings: list[str] | None = None) -> Served:
             raise UserError("--set changes a run's recipe; a .gguf file has none")
         return Served(ModelRef("gguf", str(path.resolve()), path.stem, sha256=files.sha256_path(path)))
     run = Run.open(path)
-    ref = run.models().get("quantised")
+    ref = _exported(run)
     if ref is None or not Path(ref.path).exists():
         raise UserError(f"{target}: nothing exported yet; finish it with: ozfig run {target}/recipe.yaml")
     held_out = run.stage("prepare") / "held_out.jsonl"  # absent where only the file to serve was copied
-    asked = [Example.from_row(row).question for row in files.read_jsonl(held_out)] if held_out.exists() else []
+    asked = [Example.from_row(row) for row in files.read_jsonl(held_out)] if held_out.exists() else []
     recipe = recipes.load(Recipe, run.folder / RECIPE, settings)
-    return Served(replace(ref, name=recipe.name), recipe, sorted(asked, key=len)[:FIRST_QUESTIONS])
+    return Served(replace(ref, name=recipe.name), recipe, _first_questions(asked, ref))
+
+
+def _exported(run: Run) -> ModelRef | None:
+    """What a run is served by; None where nothing is exported."""
+    models = run.models()
+    tuned = models.get("tuned")
+    if tuned and tuned.head and run.manifest("export"):
+        merged = str((run.stage("export") / "merged").resolve())
+        return ModelRef("transformers", merged, tuned.name, sha256=tuned.sha256, head=tuned.head)
+    return models.get("quantised")
+
+
+def _first_questions(asked: list[Example], ref: ModelRef) -> list[str]:
+    """The shortest questions to begin with; for a model that marks answers with the passage that it needs."""
+    shortest = sorted(asked, key=lambda e: len(e.question))[:FIRST_QUESTIONS]
+    return [prompts.ask(e.question, passage=e.context if ref.head == "span" else "")[0].content for e in shortest]
 
 
 def pretrain(section: Pretrain, runs: Path) -> dict[str, Any]:

@@ -154,7 +154,8 @@ class ModelRef(Row):
     """A model on disk or behind a URL. `path` is its folder, its GGUF file or its URL.
 
     An adapter names the base folder that it sits on; a GGUF file names the merged folder whose
-    tokenizer and configuration it was made from (`base`). `sha256` is of the weights.
+    tokenizer and configuration it was made from (`base`). `sha256` is of the weights. `head` is `seq2seq` or
+    `span`, or empty for a causal model.
     """
 
     kind: ModelKind
@@ -163,6 +164,7 @@ class ModelRef(Row):
     base: str = ""
     sha256: str = ""
     quantisation: str = ""
+    head: str = ""
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,12 @@ SHARE_OF_MEMORY = 0.6  # weights that would take more of the machine's memory in
 
 
 def load(ref: ModelRef) -> TransformersEngine:
-    """Open a model folder, a PEFT adapter over its base, or a GGUF file over the folder it was made from.
+    """Open a causal model: a folder, a PEFT adapter over its base, or a GGUF file over the folder it was made from."""
+    return TransformersEngine(ref.name, *opened(ref))
+
+
+def opened(ref: ModelRef) -> tuple[Any, Any]:
+    """Model, ready on its device, and tokenizer.
 
     Weights are float32 on a CPU (bfloat16 where memory is too small for that) and bfloat16 on CUDA, whatever
     the file holds, so that the points of one run differ in their weights alone. Raises UserError for a model
@@ -36,13 +41,13 @@ def load(ref: ModelRef) -> TransformersEngine:
     if ref.kind == "openai" or not folder.name:
         raise UserError(f"{ref.path}: no folder of the model's weights and tokenizer is known, so it cannot be scored")
     device = _device()
-    model = load_model(folder, _dtype(device, folder))
+    model = load_model(folder, _dtype(device, folder), ref.head)
     if ref.kind == "adapter":
         model = merged(model, Path(ref.path))
     elif ref.kind == "gguf":
         fill(model, Path(ref.path))
-    tokenizer = load_tokenizer(Path(ref.path) if ref.kind == "adapter" else folder)
-    return TransformersEngine(ref.name, model.to(device).eval(), tokenizer)
+    tokenizer = load_tokenizer(Path(ref.path) if ref.kind == "adapter" else folder, head=ref.head)
+    return model.to(device).eval(), tokenizer
 
 
 def merged(model: Any, adapter: Path) -> Any:
@@ -83,7 +88,7 @@ class TransformersEngine:
             ids, mask = self._pad(part, left=True)
             out = self.model.generate(input_ids=ids, attention_mask=mask, max_new_tokens=room, do_sample=False)
             texts = self.tokenizer.batch_decode(out[:, ids.shape[1] :], skip_special_tokens=True)
-            replies += [_until(text, decoding.stop).strip() for text in texts]
+            replies += [until(text, decoding.stop).strip() for text in texts]
             if progress:
                 progress(len(part))
         return replies
@@ -146,11 +151,7 @@ class TransformersEngine:
 
         Raises UserError when the template refuses them.
         """
-        turns = [{"role": m.role, "content": m.content} for m in messages]
-        try:
-            return str(self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=reply))
-        except TemplateError as error:
-            raise UserError(f"{self.name}: its chat template refuses the conversation: {error}") from None
+        return rendered(self.tokenizer, self.name, messages, reply)
 
     def _ids(self, messages: Sequence[Message], reply: bool) -> list[int]:
         """Token ids of rendered messages; the template has set the start marker already."""
@@ -177,6 +178,15 @@ class TransformersEngine:
         return torch.tensor(ids, device=self.model.device), torch.tensor(real, device=self.model.device)
 
 
+def rendered(tokenizer: Any, name: str, messages: Sequence[Message], reply: bool) -> str:
+    """Messages under a tokenizer's chat template. Raises UserError, with the model's name, when it refuses them."""
+    turns = [{"role": m.role, "content": m.content} for m in messages]
+    try:
+        return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=reply))
+    except TemplateError as error:
+        raise UserError(f"{name}: its chat template refuses the conversation: {error}") from None
+
+
 def _device() -> torch.device:
     """CUDA, else Apple's GPU, else the CPU."""
     if torch.cuda.is_available():
@@ -195,6 +205,6 @@ def _dtype(device: torch.device, folder: Path) -> torch.dtype:
     return torch.bfloat16 if small else torch.float32
 
 
-def _until(text: str, stops: Sequence[str]) -> str:
+def until(text: str, stops: Sequence[str]) -> str:
     """The text before the first stop string."""
     return text[: min((text.find(stop) for stop in stops if stop in text), default=len(text))]

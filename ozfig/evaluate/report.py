@@ -64,6 +64,7 @@ def page(story: Story) -> dict[str, Any]:
         "numbers": panels.numbers(found),
         "summary": summary(report),
         "columns": COLUMNS,
+        "notes": report.get("notes", []),
     }
 
 

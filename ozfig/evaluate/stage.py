@@ -39,7 +39,8 @@ def run(job: Job, open_engine: harness.Open | None = None) -> Outcome:
         windows = text.measure(section.text, models, open_engine, job.cache / "parts")
         scores += text.scores(section.text, windows)
         compared += text.comparisons(section.text, windows, plan.steps, section.resamples, job.seed)
-    result = _report(job, scores, results.adjusted(compared), found.recall(items) if found else None)
+    recall = found.recall(items) if found else None
+    result = _report(job, scores, results.adjusted(compared), recall, harness.notes(models, section))
     files.write_jsonl(job.folder / "samples.jsonl", (sample.to_row() for sample in samples))
     files.write_json(job.folder / "report.json", result)
     run_folder = f"{job.folder.parent.parent.name}/{job.folder.parent.name}"
@@ -60,7 +61,7 @@ def _resolved(section: Evaluate) -> tuple[Evaluate, dict[str, Any]]:
 
 
 def _report(
-    job: Job, scores: list[Score], compared: list[Comparison], retrieval: dict[str, Any] | None
+    job: Job, scores: list[Score], compared: list[Comparison], retrieval: dict[str, Any] | None, notes: list[str]
 ) -> dict[str, Any]:
     """The contents of report.json: the same input gives the same bytes."""
     section: Evaluate = job.section
@@ -79,6 +80,7 @@ def _report(
         },
         "scores": [s.to_row() for s in scores],
         "retrieval": retrieval,
+        "notes": notes,
         "comparisons": [c.to_row() for c in compared],
     }
     return {**found, "verdict": verdict.headline(found)}

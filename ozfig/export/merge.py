@@ -26,7 +26,7 @@ def merge(tuned: ModelRef, folder: Path) -> None:
     from ozfig.engines.transformers import merged
 
     stored = AutoConfig.from_pretrained(tuned.base, local_files_only=True, trust_remote_code=False).dtype
-    model = merged(load_model(Path(tuned.base), torch.float32), Path(tuned.path))
+    model = merged(load_model(Path(tuned.base), torch.float32, tuned.head), Path(tuned.path))
     with quiet():
         model.to(stored or torch.bfloat16).save_pretrained(folder)
     for path in Path(tuned.path).iterdir():  # the tokenizer that it was trained with, byte by byte

@@ -17,6 +17,7 @@ from ozfig.types import Job, ModelRef, Outcome
 def run(job: Job) -> Outcome:
     """Fill the folder with merged/ and <name>.<quant>.gguf; returns the first quantisation as `quantised`.
 
+    A seq2seq or span model is merged only: it has no GGUF files here.
     It starts over after a kill, which costs seconds. Raises UserError for a model that GGUF has no layout for,
     ParityError when a file does not behave like the weights that it was made from.
     """
@@ -24,6 +25,8 @@ def run(job: Job) -> Outcome:
     merged, full = folder / "merged", folder / f"{job.name}.F16.gguf"
     shutil.rmtree(merged, ignore_errors=True)
     merge(replace(job.models["tuned"], path=str(job.inputs["adapter"])), merged)
+    if job.models["tuned"].head:
+        return Outcome(["merged"])
     gguf.convert(merged, full, job.name)
     made: list[ModelRef] = []
     metrics: dict[str, Any] = {}

@@ -84,7 +84,8 @@ class Recipe(Section):
     seed: int = 7
     """Seed of every random choice."""
     base: str = "pebble"
-    """Base model: pebble (embedded), a hub id or a local folder."""
+    """Base model: pebble (embedded), minilm (an encoder), a local folder, a hub id (llama, t5, bloom and bert stand \
+for one), or the URL of a .tar.gz or .zip of a model folder with #sha256=<its hash>."""
     system: str = SYSTEM
     """The system text, the same in tuning, evaluation and chat."""
     gather: Gather

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -12,6 +12,16 @@ from ozfig.recipe.section import Section
 class Tune(Section):
     """How the base model is adapted."""
 
+    # options that a head has no use for
+    UNUSED: ClassVar[dict[str, frozenset[str]]] = {
+        "causal": frozenset(),
+        "seq2seq": frozenset({"packing"}),
+        "span": frozenset({"template", "context", "passage_share", "packing"}),
+    }
+
+    head: Literal["auto", "causal", "seq2seq", "span"] = "auto"
+    """What the model does: causal continues the text, seq2seq reads it and writes an answer (T5), span marks the \
+answer in the passage (BERT); auto asks the base's configuration."""
     method: Literal["lora", "full"] = "lora"
     """lora trains a small adapter, full every weight."""
     rank: int = Field(16, ge=1)
@@ -21,8 +31,8 @@ class Tune(Section):
     dropout: float = Field(0.0, ge=0, lt=1)
     """LoRA: dropout on the adapter's input."""
     template: str = "auto"
-    """How a conversation is written: auto takes the base's own, or question_answer for a base without one; chatml, \
-alpaca and Jinja text are others. It goes into the tokenizer and the exported file."""
+    """How a conversation is written: auto takes the base's own, or question_answer for a base without one (for \
+seq2seq the bare text); chatml, alpaca and Jinja text are others. It goes into the tokenizer and the exported file."""
     context: Literal["none", "always", "mixed"] = "mixed"
     """Whether a row shows the passage: mixed trains each pair without it and, where there is one, with it."""
     passage_share: float = Field(1.0, ge=0, le=1)

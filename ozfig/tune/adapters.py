@@ -18,6 +18,8 @@ from ozfig import files
 from ozfig.engines.loading import quiet
 from ozfig.recipe import Tune
 
+TASKS = {"auto": "CAUSAL_LM", "causal": "CAUSAL_LM", "seq2seq": "SEQ_2_SEQ_LM", "span": "QUESTION_ANS"}
+
 
 def has_fast_bf16() -> bool:
     """Whether matrix products are quicker in bf16 here than in float32."""
@@ -40,7 +42,9 @@ def attach(model: Any, section: Tune, seed: int) -> Any:
         lora_alpha=section.alpha,
         lora_dropout=section.dropout,
         target_modules="all-linear",
-        task_type="CAUSAL_LM",
+        # a span head is new, so it is trained whole and saved with the adapter
+        exclude_modules=["qa_outputs"] if section.head == "span" else None,
+        task_type=TASKS[section.head],
     )
     with quiet():
         return get_peft_model(model, config, autocast_adapter_dtype=True)

@@ -6,8 +6,8 @@ The tokenizer's own chat template renders everything, so that training sees what
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from jinja2 import TemplateError
@@ -34,16 +34,25 @@ class Row:
         """Tokens with a loss."""
         return sum(label != IGNORED for label in self.labels)
 
+    @property
+    def longest(self) -> int:
+        """Tokens of the longer side: of what is read or, where that is another text, of what is written."""
+        return max(len(self.ids), len(self.labels))
+
+
+Encode = Callable[[Sequence[Message]], list[Row]]
+
 
 @dataclass(frozen=True)
 class TokenSet:
-    """The rows of a data set, the longest length allowed, and what had to give way."""
+    """The rows of a data set, the longest length allowed, and what had to give way (`left_out`: by further reasons)."""
 
     rows: list[Row]
     max_length: int
     cut: int
     dropped_long: int
     without_loss: int
+    left_out: dict[str, int] = field(default_factory=dict)
 
 
 def render(tokenizer: Any, messages: Sequence[Message], prompt: bool = False) -> list[int]:
@@ -118,15 +127,15 @@ def _shortened(example: Example, size: int) -> Example:
     return Example.make(example.messages, context=part, answers=example.answers)
 
 
-def _fitted(tokenizer: Any, example: Example, system: str, with_context: bool, limit: int) -> tuple[list[Row], bool]:
+def _fitted(encode: Encode, example: Example, system: str, with_context: bool, limit: int) -> tuple[list[Row], bool]:
     """The rows of one form of an example, none longer than `limit`, and whether its passage was cut.
 
     Rows that cannot be made to fit come back as they are, too long.
     """
     size, shorter = len(example.context), example
     while True:
-        rows = encode(tokenizer, prompts.conversation(shorter, system, with_context))
-        longest = max((len(row.ids) for row in rows), default=0)
+        rows = encode(prompts.conversation(shorter, system, with_context))
+        longest = max((row.longest for row in rows), default=0)
         if longest <= limit or not with_context:
             return rows, shorter is not example
         # the passage has at most all of the tokens, so this many characters are too many
@@ -146,20 +155,34 @@ def _forms(example: Example, section: Tune) -> list[bool]:
 def encode_all(
     examples: Sequence[Example], tokenizer: Any, section: Tune, system: str, context_length: int
 ) -> TokenSet:
-    """Tokenise a data set. `context_length` is the most tokens that the model can read.
+    """Tokenise a data set for a causal model. `context_length` is the most tokens that the model can read.
 
     Raises UserError when `max_length` is beyond it or when no row with a trained token is left.
     """
-    if section.max_length != "auto" and section.max_length > context_length:
+    return encode_each(examples, lambda messages: encode(tokenizer, messages), section, system, context_length)
+
+
+def limit_of(section: Tune, context_length: int) -> int:
+    """The longest row that is allowed. Raises UserError for more than the model can read."""
+    if section.max_length == "auto":
+        return context_length
+    if section.max_length > context_length:
         raise UserError(f"tune.max_length: {section.max_length} is more than the base can read: {context_length}")
-    limit = context_length if section.max_length == "auto" else section.max_length
+    return section.max_length
+
+
+def encode_each(
+    examples: Sequence[Example], encode: Encode, section: Tune, system: str, context_length: int
+) -> TokenSet:
+    """Each example in the forms that the recipe wants, by `encode`; raises UserError as `encode_all` does."""
+    limit = limit_of(section, context_length)
     rows: list[Row] = []
     cut = dropped_long = without_loss = 0
     with console.bar("tokens", total=len(examples), unit="examples") as bar:
         for example in examples:
             for with_context in _forms(example, section):
-                found, was_cut = _fitted(tokenizer, example, system, with_context, limit)
-                fitting = [row for row in found if len(row.ids) <= limit]
+                found, was_cut = _fitted(encode, example, system, with_context, limit)
+                fitting = [row for row in found if row.longest <= limit]
                 rows += fitting
                 cut += was_cut
                 without_loss += not found
@@ -170,7 +193,7 @@ def encode_all(
             f"every label is masked: of {len(examples)} training examples {dropped_long} rows are longer than "
             f"{limit} tokens and {without_loss} have no assistant's answer to a user's question"
         )
-    longest = max(len(row.ids) for row in rows)
+    longest = max(row.longest for row in rows)
     return TokenSet(
         rows, longest if section.max_length == "auto" else section.max_length, cut, dropped_long, without_loss
     )

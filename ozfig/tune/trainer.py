@@ -26,7 +26,7 @@ from ozfig import console, files
 from ozfig.engines.loading import quiet
 from ozfig.errors import UserError
 from ozfig.recipe import Tune
-from ozfig.tune import adapters, attention, tokens
+from ozfig.tune import adapters, attention, heads, tokens
 from ozfig.tune.plan import PACKED_LENGTH, Plan, batch, loss, make_plan
 
 CHECKPOINTS = "checkpoints"
@@ -201,7 +201,8 @@ def train(
     model.to("cuda" if torch.cuda.is_available() else "cpu")
     config = model.config.get_text_config()
     context = getattr(config, "max_position_embeddings", None) or max(PACKED_LENGTH, *(len(r.ids) for r in rows))
-    plan = make_plan(rows, section, seed, context, lambda: attention.isolates_rows(model))
+    padded = heads.padded(model, tokenizer, rows, section, seed)
+    plan = padded.plan if padded else make_plan(rows, section, seed, context, lambda: attention.isolates_rows(model))
     apart = plan.packing and attention.suits_row_by_row(model)
     resume = _resumable(folder / CHECKPOINTS, _identity(model, plan, section, seed))
     done = int(resume.name.split("-")[1]) if resume else 0
@@ -216,9 +217,9 @@ def train(
             model=model,
             args=arguments(section, plan, folder, seed),
             train_dataset=[plan.sequences[i] for i in plan.order],
-            data_collator=partial(batch, bounds=apart),
+            data_collator=padded.batch if padded else partial(batch, bounds=apart),
             processing_class=tokenizer,
-            compute_loss_func=loss,
+            compute_loss_func=padded.loss if padded else loss,
             callbacks=[watch],
         )
         trainer.remove_callback(transformers.trainer_callback.PrinterCallback)

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -13,19 +14,20 @@ PROGRAMS = [str(path) for path in sorted(Path("/usr/lib/postgresql").glob("*/bin
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory):
-    """The URL of an empty PostgreSQL database, reached through a socket in a folder."""
+def postgres():
+    """The URL of an empty PostgreSQL database, reached through a socket in a folder.
+
+    The folder is none of pytest's: those are closed to other users whenever a run of pytest starts.
+    """
     path = os.pathsep.join([*PROGRAMS, os.environ["PATH"]])
     control = shutil.which("pg_ctl", path=path)
     if control is None:
         pytest.skip("PostgreSQL is not installed (Debian: apt install postgresql)")
-    folder = Path(tmp_path_factory.mktemp("pg"))
+    folder = Path(tempfile.mkdtemp(prefix="ozfig-pg-"))
     # the server refuses to run as root
     user = ["runuser", "-u", "nobody", "--"] if os.geteuid() == 0 else []
     if user:
         shutil.chown(folder, "nobody")
-        for parent in (folder, *folder.parents[:3]):
-            parent.chmod(parent.stat().st_mode | 0o711)
 
     def run(*command):
         done = subprocess.run([*user, *command], cwd=folder, capture_output=True, text=True, timeout=120)
@@ -37,6 +39,7 @@ def postgres(tmp_path_factory):
     run(control, "start", "-w", "-D", data, "-o", options, "-l", str(folder / "log"))
     yield f"postgresql://ozfig@/postgres?host={folder}"
     run(control, "stop", "-D", data, "-m", "immediate")
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
