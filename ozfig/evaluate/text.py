@@ -30,7 +30,7 @@ Measured = dict[str, list[Window]]
 def measure(
     section: RunningText, models: dict[str, ModelRef], open_engine: Callable[[ModelRef], Any], folder: Path
 ) -> Measured:
-    """The windows of each model; one behind a URL, or that does not continue text, is left out. Raises UserError for a text that is too short."""
+    """The windows of each model that continues text and is at hand. Raises UserError for a text that is too short."""
     form = [METHOD, files.sha256_path(section.path), section.definition, section.context, section.limit_tokens]
     found: Measured = {}
     for point, ref in models.items():
