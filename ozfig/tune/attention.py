@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import pairwise
+from itertools import groupby
 from typing import Any
 
 import torch
 from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
+from ozfig.tune import short_rows
+
 NAME = "row_by_row"
+SHORT = 512  # tokens up to which the whole square of a row is quicker than blocks of it
 PROBE = 8  # tokens of each of the two rows of a probe
 
 
@@ -27,11 +30,16 @@ def _attend(
 
     `cu_seq_lens_q` bounds the rows in the form that flash attention takes: 0, then the end of each.
     """
-    edges = options.pop("cu_seq_lens_q").tolist()
-    parts = [
-        sdpa_attention_forward(module, query[:, :, a:b], key[:, :, a:b], value[:, :, a:b], None, **options)[0]
-        for a, b in pairwise(edges)
-    ]
+    lengths = options.pop("cu_seq_lens_q").diff().tolist()
+    scale = options.get("scaling") or query.shape[-1] ** -0.5
+    runs = [list(run) for _, run in groupby(lengths, lambda length: length <= SHORT or -1)]
+    runs = [part for run in runs for part in ([run] if run[0] <= SHORT else [[length] for length in run])]
+    parts = []
+    for run, q, k, v in zip(runs, *(x.split([sum(run) for run in runs], 2) for x in (query, key, value)), strict=True):
+        if run[0] <= SHORT:
+            parts.append(short_rows.attend(q, k, v, run, scale).transpose(1, 2))
+        else:
+            parts.append(sdpa_attention_forward(module, q, k, v, None, **options)[0])
     return torch.cat(parts, dim=1), None
 
 
