@@ -32,12 +32,15 @@ def quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def load_model(folder: Path, dtype: torch.dtype | str = "auto") -> Any:
-    """A causal language model of a local folder, from safetensors only. Raises UserError when there is none."""
+def load_model(folder: Path, dtype: torch.dtype | str = "auto", **options: Any) -> Any:
+    """A causal language model of a local folder, from safetensors only. Raises UserError when there is none.
+
+    `options` are passed on to Transformers, for weights of fewer bits.
+    """
     try:
         with quiet():
             return AutoModelForCausalLM.from_pretrained(
-                folder, dtype=dtype, use_safetensors=True, local_files_only=True, trust_remote_code=False
+                folder, dtype=dtype, use_safetensors=True, local_files_only=True, trust_remote_code=False, **options
             )
     except (OSError, ValueError) as error:
         raise UserError(f"{folder}: no causal language model in safetensors: {first_line(error)}") from None

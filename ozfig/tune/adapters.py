@@ -1,7 +1,7 @@
 """The weights that are trained: a LoRA adapter on every linear layer, or the whole model.
 
 LoRA: Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language Models"; on all linear layers, as
-Dettmers et al. 2023 found it needs to match full tuning.
+Dettmers et al. 2023 ("QLoRA: Efficient Finetuning of Quantized LLMs") found it needs to match full tuning.
 """
 
 from __future__ import annotations
@@ -12,19 +12,33 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 from peft import LoraConfig, get_peft_model
 
 from ozfig import files
-from ozfig.engines.loading import quiet
+from ozfig.engines.loading import first_line, load_model, quiet
+from ozfig.errors import UserError
 from ozfig.recipe import Tune
+from ozfig.tune import machine
 
 
-def has_fast_bf16() -> bool:
-    """Whether matrix products are quicker in bf16 here than in float32."""
-    if torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    found = torch.cpu.get_capabilities()
-    return bool(found.get("avx512_bf16") or found.get("amx_bf16") or found.get("bf16"))
+def load_base(folder: Path, section: Tune) -> Any:
+    """The base in the type that it is trained over: full training starts from the stored weights.
+
+    `section` has its device and precision settled (`machine.resolve`). Raises UserError.
+    """
+    if section.method == "full":
+        return load_model(folder)
+    dtype = machine.DTYPES[section.precision]
+    if section.method == "lora":
+        return load_model(folder, dtype)
+    four_bits = transformers.BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+    )
+    return load_model(folder, dtype, quantization_config=four_bits, device_map={"": 0})
 
 
 def attach(model: Any, section: Tune, seed: int) -> Any:
@@ -39,11 +53,24 @@ def attach(model: Any, section: Tune, seed: int) -> Any:
         r=section.rank,
         lora_alpha=section.alpha,
         lora_dropout=section.dropout,
-        target_modules="all-linear",
+        use_rslora=section.rslora,
+        use_dora=section.dora,
+        target_modules="all-linear" if section.target_modules == "auto" else section.target_modules,
         task_type="CAUSAL_LM",
     )
-    with quiet():
-        return get_peft_model(model, config, autocast_adapter_dtype=True)
+    try:
+        with quiet():
+            return get_peft_model(model, config, autocast_adapter_dtype=True)
+    except ValueError as error:
+        if section.target_modules == "auto":
+            raise
+        raise UserError(f"tune.target_modules: {first_line(error)}") from None
+
+
+def layers_of(model: Any) -> list[str]:
+    """Names of the layers that have an adapter; none in full training."""
+    configs = getattr(model, "peft_config", {})
+    return sorted({name for config in configs.values() for name in config.target_modules})
 
 
 def save_adapter(model: Any, tokenizer: Any, folder: Path, base: str, base_folder: Path) -> None:

@@ -24,15 +24,17 @@ class _LinearCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, hidden: torch.Tensor, weight: torch.Tensor, bias: Any, targets: torch.Tensor) -> torch.Tensor:
+        dtype = weight.dtype
         total = hidden.new_zeros((), dtype=torch.float32)
         needs_hidden, needs_weight, needs_bias, _ = ctx.needs_input_grad
         for_hidden = torch.empty_like(hidden) if needs_hidden else None
         for_weight = torch.zeros_like(weight, dtype=torch.float32) if needs_weight else None
         for_bias = torch.zeros_like(bias, dtype=torch.float32) if needs_bias else None
+        weight = weight.to(hidden.dtype)
         size = max(16, CHUNK_BYTES // (4 * len(weight)))
         for rows in torch.arange(len(hidden), device=hidden.device).split(size):
             part = slice(int(rows[0]), int(rows[-1]) + 1)
-            logits = nn.functional.linear(hidden[part], weight.to(hidden.dtype), bias)
+            logits = nn.functional.linear(hidden[part], weight, bias)
             wanted = targets[part, None]
             shares = torch.softmax(logits, -1, dtype=torch.float32)
             # -log p of the target by way of the likeliest token, whose p is never too small for its logarithm
@@ -41,13 +43,13 @@ class _LinearCrossEntropy(torch.autograd.Function):
             shares.scatter_add_(1, wanted, torch.full_like(wanted, -1, dtype=torch.float32))
             slope = shares.to(hidden.dtype)
             if for_hidden is not None:
-                torch.mm(slope, weight.to(hidden.dtype), out=for_hidden[part])
+                torch.mm(slope, weight, out=for_hidden[part])
             if for_weight is not None:
                 for_weight += slope.t() @ hidden[part]
             if for_bias is not None:
                 for_bias += shares.sum(0)
         ctx.save_for_backward(for_hidden, for_weight, for_bias)
-        ctx.dtype = weight.dtype
+        ctx.dtype = dtype
         return total
 
     @staticmethod
@@ -72,6 +74,7 @@ class Loss:
         self.head, self.dtype = head, dtype
 
     def __call__(self, outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
+        """The loss of one sequence, `labels` of shape (1, tokens)."""
         found = outputs.logits[0]
         kept, targets = kept_positions(labels, len(found))
         found = found[kept]

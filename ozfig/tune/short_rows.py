@@ -140,5 +140,6 @@ def attend(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, lengths: Sequence[int], scale: float
 ) -> torch.Tensor:
     """Causal attention of heads of shape (1, heads, tokens, size) within rows of these lengths; keys may be shared."""
-    found: torch.Tensor = _Attention.apply(query, key, value, tuple(lengths), scale)
+    with torch.autocast(query.device.type, enabled=False):  # it would turn some steps back into float32
+        found: torch.Tensor = _Attention.apply(query, key, value, tuple(lengths), scale)
     return found
