@@ -54,7 +54,7 @@ def trl(name, given, examples, seed, folder):
         gradient_accumulation_steps=max(1, round(per_step / together)),
         learning_rate=given.learning_rate,
         lr_scheduler_type="cosine",
-        warmup_ratio=0.03,
+        warmup_steps=0.03,
         bf16=machine.has_fast_bf16("cpu"),
         use_cpu=True,
         seed=seed,

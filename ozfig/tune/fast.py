@@ -3,6 +3,7 @@
 - LoRA's layers: PEFT casts activations to float32 for the adapter's small products; here the adapter is cast
   to the base's type once a call, and the sum is taken inside the product (`addmm`).
 - RMS norms: the chain of element-wise steps becomes one function with its gradient written out.
+- The last layer's feed-forward part: nothing reads its output where no loss follows, so it is taken elsewhere only.
 
 Each gives the numbers of what it replaces up to rounding; what is not known to do so stays as it is.
 """
@@ -107,14 +108,55 @@ def quick_forward(module: nn.Module) -> Callable[..., torch.Tensor] | None:
     return partial(_lora_forward, module, name) if name else _rms_norm(module)
 
 
+class _Kept:
+    """Applies a feed-forward part at the positions of `logits_to_keep` alone; elsewhere it gives zeros."""
+
+    def __init__(self, part: nn.Module) -> None:
+        self.whole, self.positions = part.forward, None
+
+    def note(self, model: nn.Module, given: tuple[Any, ...], options: dict[str, Any]) -> None:
+        """Before each pass: where a loss follows."""
+        found = options.get("logits_to_keep")
+        self.positions = found if torch.is_tensor(found) else None
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """What takes the place of `forward`, over x of shape (1, tokens, size)."""
+        if self.positions is None:
+            return self.whole(x)  # type: ignore[no-any-return]
+        chosen = self.whole(x.index_select(1, self.positions))
+        return torch.zeros_like(x, dtype=chosen.dtype).index_copy(1, self.positions, chosen)
+
+
+def _last_part(model: Any) -> nn.Module | None:
+    """The last layer's feed-forward part, if it treats each position by itself, as a trial shows."""
+    layers = getattr(model.get_decoder(), "layers", None)
+    part = getattr(layers[-1], "mlp", None) if layers else None
+    if part is None:
+        return None
+    like = next(part.parameters())
+    trial = torch.linspace(-1, 1, 8 * model.config.get_text_config().hidden_size, device=like.device)
+    trial, chosen = trial.view(1, 8, -1).to(model.dtype), torch.tensor([1, 6], device=like.device)
+    with torch.no_grad():
+        whole, some = part(trial), part(trial.index_select(1, chosen))
+    same = torch.is_tensor(whole) and torch.allclose(whole[:, chosen].float(), some.float(), rtol=0.02, atol=1e-3)
+    return part if same else None
+
+
 @contextmanager
-def quick_parts(model: nn.Module) -> Iterator[int]:
+def quick_parts(model: Any) -> Iterator[int]:
     """Within the block the model computes with the parts of this module; gives how many were replaced."""
     found = {module: forward for module in model.modules() if (forward := quick_forward(module))}
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    part, hooks = _last_part(base), []
+    if part is not None:
+        found[part] = _Kept(part)
+        hooks.append(base.register_forward_pre_hook(found[part].note, with_kwargs=True))
     for module, forward in found.items():
         module.forward = forward
     try:
         yield len(found)
     finally:
+        for hook in hooks:
+            hook.remove()
         for module in found:
             del module.forward
