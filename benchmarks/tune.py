@@ -32,7 +32,7 @@ TOGETHER = 8  # TRL counts rows, not tokens: so many go through the model at onc
 # TRL's own defaults, and each of the settings that it offers for speed
 SETTINGS = {
     "trl defaults": {},
-    "trl grouped by length": {"gradient_checkpointing": False, "group_by_length": True},
+    "trl grouped by length": {"gradient_checkpointing": False, "train_sampling_strategy": "group_by_length"},
     "trl packing": {"gradient_checkpointing": False, "packing": True, "max_length": 512},
 }
 
@@ -40,10 +40,6 @@ SETTINGS = {
 def trl(name, given, examples, seed, folder):
     """Train with TRL; returns the seconds of its loop."""
     tokenizer = load_tokenizer(given.model)
-    options = dict(SETTINGS[name])
-    grouped = options.pop("group_by_length", False)
-    if grouped:
-        options["train_sampling_strategy"] = "group_by_length"
     rows = [{"prompt": turns(e.messages[:-1]), "completion": turns(e.messages[-1:])} for e in examples]
     per_step = given.batch_rows if name != "trl packing" else max(1, given.batch_tokens // 512)
     together = min(TOGETHER, per_step)
@@ -62,11 +58,13 @@ def trl(name, given, examples, seed, folder):
         report_to=[],
         disable_tqdm=True,
         logging_steps=10**9,
-        **options,
+        **SETTINGS[name],
     )
     lora = LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM")
     model = load_model(given.model, torch.bfloat16 if machine.has_fast_bf16("cpu") else torch.float32)
-    made = SFTTrainer(model, args=config, train_dataset=Table.from_list(rows), processing_class=tokenizer, peft_config=lora)
+    made = SFTTrainer(
+        model, args=config, train_dataset=Table.from_list(rows), processing_class=tokenizer, peft_config=lora
+    )
     began = time.monotonic()
     made.train()
     seconds = time.monotonic() - began

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 import transformers
 from peft import LoraConfig, get_peft_model
+from transformers.pytorch_utils import Conv1D
 
 from ozfig import files
 from ozfig.engines.loading import first_line, load_model, quiet
@@ -55,7 +56,7 @@ def attach(model: Any, section: Tune, seed: int) -> Any:
         lora_dropout=section.dropout,
         use_rslora=section.rslora,
         use_dora=section.dora,
-        target_modules="all-linear" if section.target_modules == "auto" else section.target_modules,
+        target_modules=linear_layers(model) if section.target_modules == "auto" else section.target_modules,
         task_type="CAUSAL_LM",
     )
     try:
@@ -65,6 +66,14 @@ def attach(model: Any, section: Tune, seed: int) -> Any:
         if section.target_modules == "auto":
             raise
         raise UserError(f"tune.target_modules: {first_line(error)}") from None
+
+
+def linear_layers(model: Any) -> list[str]:
+    """Names of the linear layers but the output layer, without their place in the model."""
+    head = model.get_output_embeddings()
+    kinds = (torch.nn.Linear, Conv1D)
+    found = (name for name, module in model.named_modules() if isinstance(module, kinds) and module is not head)
+    return sorted({name.rsplit(".", 1)[-1] for name in found})
 
 
 def layers_of(model: Any) -> list[str]:

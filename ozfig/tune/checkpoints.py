@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import transformers
-from safetensors import SafetensorError
 
 from ozfig import files
 from ozfig.engines.loading import first_line
@@ -20,8 +19,12 @@ from ozfig.errors import OutsideError
 FOLDER = "checkpoints"
 UNFINISHED = "unfinished"
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-# safetensors and torch write by themselves and name the number or the failed write only in their text
-FULL_TEXTS = (*(f"code: {number}," for number in FULL), "PytorchStreamWriter failed writing", "unexpected pos")
+# safetensors, tokenizers and torch write by themselves and name the number or the failed write only in their text
+FULL_TEXTS = (
+    *(text for number in FULL for text in (f"code: {number},", f"(os error {number})")),
+    "PytorchStreamWriter failed writing",
+    "unexpected pos",
+)
 
 
 class AtomicTrainer(transformers.Trainer):  # type: ignore[misc]
@@ -74,7 +77,7 @@ def disk_may_fill(folder: Path) -> Iterator[None]:
     """Explain a full disk in one line, with what is kept of the training in `folder`. Raises OutsideError."""
     try:
         yield
-    except (OSError, SafetensorError, RuntimeError) as error:
+    except Exception as error:
         number = getattr(error, "errno", None)
         if number not in FULL and not any(text in str(error) for text in FULL_TEXTS):
             raise

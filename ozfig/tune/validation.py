@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ class Validation(transformers.TrainerCallback):  # type: ignore[misc]
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Measure when it is time."""
-        if state.global_step % max(1, state.max_steps // TIMES) and state.global_step < state.max_steps:
+        if state.global_step % math.ceil(state.max_steps / TIMES) and state.global_step < state.max_steps:
             return
         row = {"step": state.global_step, "loss": self.measure()}
         if not self.rows or row["loss"] < self.least["loss"]:
