@@ -149,8 +149,8 @@ def quick_parts(model: Any) -> Iterator[int]:
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
     part, hooks = _last_part(base), []
     if part is not None:
-        found[part] = _Kept(part)
-        hooks.append(base.register_forward_pre_hook(found[part].note, with_kwargs=True))
+        found[part] = kept = _Kept(part)
+        hooks.append(base.register_forward_pre_hook(kept.note, with_kwargs=True))
     for module, forward in found.items():
         module.forward = forward
     try:

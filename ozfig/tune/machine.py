@@ -80,7 +80,7 @@ def memory(device: str) -> int:
     """Bytes of the device's memory in all: what is free changes, and a training that goes on must not."""
     if device == "cuda":
         return int(torch.cuda.get_device_properties(0).total_memory)
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
 
 
 def micro_batch(section: Tune, config: Any, longest: int) -> Tune:

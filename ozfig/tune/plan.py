@@ -82,7 +82,7 @@ def _steps(rows: Sequence[tokens.Row], n: int) -> list[list[tokens.Row]]:
     ends = np.cumsum([len(row.ids) for row in rows])
     starts = ends - [len(row.ids) for row in rows]
     number = starts * n // ends[-1]
-    return [[rows[i] for i in np.flatnonzero(number == s)] for s in np.unique(number)]
+    return [[rows[int(i)] for i in np.flatnonzero(number == s)] for s in np.unique(number)]
 
 
 def _balanced(rows: Sequence[tokens.Row], n: int) -> list[list[tokens.Row]]:

@@ -96,9 +96,11 @@ def prepare(model: Any, data: tokens.TokenSet, section: Tune, seed: int) -> Iter
     config = model.config.get_text_config()
     section = machine.micro_batch(section, config, max(len(row.ids) for row in data.rows))
     row_by_row = attention.suits_row_by_row(model)
-    if section.packing is not False and not row_by_row:  # a mask over the whole sequence costs its square
-        section = section.model_copy(update={"micro_batch_tokens": min(section.micro_batch_tokens, attention.MASKED)})
-    plan = make_plan(data.rows, section, seed, section.micro_batch_tokens, lambda: attention.isolates_rows(model))
+    micro = int(section.micro_batch_tokens)
+    if not row_by_row:  # a mask over the whole sequence costs its square
+        micro = min(micro, attention.MASKED)
+        section = section.model_copy(update={"micro_batch_tokens": micro})
+    plan = make_plan(data.rows, section, seed, micro, lambda: attention.isolates_rows(model))
     apart = plan.packing and row_by_row
     head = losses.head_of(model)
     autocast = machine.DTYPES[section.precision] if section.method == "full" else None
@@ -208,6 +210,6 @@ def summary(model: Any, ready: Ready) -> str:
     layers = f" on {', '.join(adapters.layers_of(model))}" if section.method != "full" else ""
     return (
         f"{' '.join([what, *extras])}{layers}; {section.precision} on {section.device}; {plan.steps} steps of about "
-        f"{plan.batch_tokens:,} tokens in {plan.per_step} {'packed' if plan.packing else 'single-row'} micro-batches "
-        f"of up to about {section.micro_batch_tokens:,}"
+        f"{plan.batch_tokens:,} tokens, {plan.per_step} {'packed micro-batch' if plan.packing else 'row'}"
+        f"{'' if plan.per_step == 1 else 'es' if plan.packing else 's'} a step"
     )

@@ -82,7 +82,7 @@ def test_a_folder_without_a_model_is_refused(tmp_path):
         {"schedule": "constant", "weight_decay": 0.1},
         {"recompute": True, "micro_batch_tokens": 128},
         {"precision": "float32", "packing": False},
-        {"target_modules": ["q_proj", "o_proj"], "dropout": 0.1},
+        {"target_modules": ["o_proj", "q_proj"], "dropout": 0.1},
     ],
 )
 def test_every_way_learns_and_says_what_it_settled(tiny, tmp_path, options, capsys):
