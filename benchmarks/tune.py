@@ -10,6 +10,7 @@ of them. The held-out loss is measured by one function, over the same rows, on t
 import argparse
 import json
 import os
+import statistics
 import tempfile
 import time
 from pathlib import Path
@@ -38,7 +39,7 @@ SETTINGS = {
 
 
 def trl(name, given, examples, seed, folder):
-    """Train with TRL; returns the seconds of its loop."""
+    """Train with TRL; returns the seconds of its loop and of the processor."""
     tokenizer = load_tokenizer(given.model)
     rows = [{"prompt": turns(e.messages[:-1]), "completion": turns(e.messages[-1:])} for e in examples]
     per_step = given.batch_rows if name != "trl packing" else max(1, given.batch_tokens // 512)
@@ -65,9 +66,9 @@ def trl(name, given, examples, seed, folder):
     made = SFTTrainer(
         model, args=config, train_dataset=Table.from_list(rows), processing_class=tokenizer, peft_config=lora
     )
-    began = time.monotonic()
+    began, used = time.monotonic(), time.process_time()
     made.train()
-    seconds = time.monotonic() - began
+    seconds = time.monotonic() - began, time.process_time() - used
     made.save_model(str(folder / "adapter"))
     return seconds
 
@@ -78,16 +79,18 @@ def turns(messages):
 
 
 def own(name, given, examples, seed, folder):
-    """Train with ozfig; returns the seconds of its loop."""
+    """Train with ozfig; returns the seconds of its loop, trials of the model included, and of the processor."""
     section = Tune(
         epochs=given.epochs, batch_tokens=given.batch_tokens, learning_rate=given.learning_rate, device="cpu"
     )
     section, tokenizer = machine.resolve(section), load_tokenizer(given.model)
     data = tokens.encode_all(examples, tokenizer, section, "", 1024)
     model = adapters.attach(adapters.load_base(given.model, section), section, seed)
+    began, used = time.monotonic(), time.process_time()
     trainer.train(model, tokenizer, data, section, folder, seed)
+    seconds = time.monotonic() - began, time.process_time() - used
     adapters.save_adapter(model, tokenizer, folder / "adapter", "base", given.model)
-    return json.loads((folder / "speed.json").read_text())["seconds"]
+    return seconds
 
 
 @torch.no_grad()
@@ -118,15 +121,23 @@ def compared(given, contenders):
         for name in contenders:
             with tempfile.TemporaryDirectory() as folder:
                 train_with = own if name == "ozfig" else trl
-                seconds = train_with(name, given, [e for e, _ in train], seed, Path(folder))
-                runs[name].append((size * given.epochs / seconds, held_out_loss(given, held, Path(folder))))
+                seconds, used = train_with(name, given, [e for e, _ in train], seed, Path(folder))
+                done = size * given.epochs
+                runs[name].append((done / seconds, done / used, held_out_loss(given, held, Path(folder))))
     base = held_out_loss(given, held, None)
     table = [{"name": "base", "tokens_per_second": None, "loss": round(base, 4)}]
-    for name, pairs in runs.items():
-        rates, losses_of = zip(*pairs, strict=True)
-        row = {"name": name, "tokens_per_second": round(sum(rates) / len(rates), 1)}
-        row |= {"loss": round(sum(losses_of) / len(pairs), 4), "rates": [round(r) for r in rates]}
-        table.append(row | {"losses": [round(x, 4) for x in losses_of]})
+    for name, found in runs.items():
+        rates, by_processor, nats = ([round(x, 4) for x in column] for column in zip(*found, strict=True))
+        table.append(
+            {
+                "name": name,
+                "tokens_per_second": round(statistics.mean(rates), 1),
+                "tokens_per_cpu_second": round(statistics.mean(by_processor), 1),
+                "loss": round(statistics.mean(nats), 4),
+                "rates": rates,
+                "losses": nats,
+            }
+        )
     return {"rows": table, "train_rows": len(train), "train_tokens": size, "held_out_rows": len(held)}
 
 
@@ -150,7 +161,8 @@ def main():
         return
     print(f"{found['train_rows']} rows, {found['train_tokens']:,} tokens, {given.epochs} epochs, {given.seeds} seeds")
     for row in found["rows"]:
-        print(f"{row['name']:<22} {row['tokens_per_second'] or 0:>8,.0f} tokens/s   held-out loss {row['loss']:.4f}")
+        rates = "".join(f"{row.get(f'tokens_per_{x}') or 0:>9,.0f}" for x in ("second", "cpu_second"))
+        print(f"{row['name']:<22}{rates} tokens a second and a processor's second   held-out loss {row['loss']:.4f}")
 
 
 if __name__ == "__main__":

@@ -73,7 +73,7 @@ def activation_bytes(config: Any, precision: str) -> int:
     """
     hidden, layers = config.hidden_size, config.num_hidden_layers
     inner = getattr(config, "intermediate_size", None) or 4 * hidden
-    return layers * (12 * hidden + 6 * inner) * DTYPES[precision].itemsize
+    return int(layers * (12 * hidden + 6 * inner) * DTYPES[precision].itemsize)
 
 
 def memory(device: str) -> int:

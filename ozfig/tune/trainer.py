@@ -138,10 +138,8 @@ def _run(model: Any, tokenizer: Any, data: tokens.TokenSet, ready: Ready, folder
         bar = stack.enter_context(console.bar("tune", total=plan.tokens_at[-1], unit="tokens"))
         stack.enter_context(quiet())
         watch = Watch(bar, folder / LOG, plan.tokens_at, section.checkpoint_minutes, stop)
-        held = [
-            ready.collate([rows])
-            for rows in at_once(data.validation, section.micro_batch_tokens if plan.packing else 0)
-        ]
+        micro = int(section.micro_batch_tokens) if plan.packing else 0
+        held = [ready.collate([rows]) for rows in at_once(data.validation, micro)]
         validation = Validation(model, held, ready.loss, section, folder / "validation.jsonl")
         trainer = checkpoints.AtomicTrainer(
             model=model,

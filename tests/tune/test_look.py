@@ -11,7 +11,11 @@ def test_shown_rows_come_with_what_had_to_give_way(tiny, tmp_path, capsys):
     long = Example.pair("Where is Oslo?", "In Norway, " * 90)
     train = tmp_path / "train.jsonl"
     files.write_jsonl(train, [e.to_row() for e in [*examples(30), silent, long]])
-    recipe = Recipe(name="houses", gather={"sources": []}, tune=Tune(validation_share=0.2, max_length=120))
+    recipe = Recipe(
+        name="houses",
+        gather={"sources": [{"kind": "dataset", "path": "faq.csv"}]},
+        tune=Tune(validation_share=0.2, max_length=120),
+    )
     rows = look.shown(recipe, ModelRef("transformers", str(tiny), "tiny"), train, 4)
     assert len(rows) == 4
     assert any(counts for row in rows for _, counts in row)
