@@ -225,7 +225,7 @@ def _inputs(stage: Stage, recipe: Recipe, run: Run) -> dict[str, Path]:
     """The files that a stage reads, by the names it knows."""
     inputs = {name: run.folder / path for name, path in stage.inputs.items()}
     if stage.name == "export":
-        inputs["adapter"] = run.folder / "tune" / ("adapter" if recipe.tune.method == "lora" else "model")
+        inputs["adapter"] = run.folder / "tune" / ("model" if recipe.tune.method == "full" else "adapter")
     return inputs
 
 

@@ -81,7 +81,7 @@ def test_the_report_says_what_a_head_cannot_be_asked(finished):
     assert bool(report["notes"]) == (head == "span")
     for name in ("report.html", "report.md"):
         text = (run / "evaluate" / name).read_text()
-        assert ("marks the answer in a passage" in text) == (head == "span")
+        assert ("Marks answers in a passage" in text) == (head == "span")
 
 
 def test_merged_weights_answer_as_the_adapter_does(finished):

@@ -41,11 +41,12 @@ def quiet(silent: bool = False) -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def load_model(folder: Path, dtype: torch.dtype | str = "auto", head: str = "") -> Any:
+def load_model(folder: Path, dtype: torch.dtype | str = "auto", head: str = "", **options: Any) -> Any:
     """A model of a local folder with a head (causal where none is named), from safetensors only.
 
     A head that the folder has no weights for, as that of an encoder that was never tuned to mark answers, starts
-    from the same random ones every time. Raises UserError when there is no such model.
+    from the same random ones every time. `options` are passed on to Transformers, for weights of fewer bits.
+    Raises UserError when there is no such model.
     """
     try:
         with quiet(silent=head == "span"), torch.random.fork_rng(devices=[]):
@@ -57,6 +58,7 @@ def load_model(folder: Path, dtype: torch.dtype | str = "auto", head: str = "") 
                 local_files_only=True,
                 trust_remote_code=False,
                 output_loading_info=True,
+                **options,
             )
     except (OSError, ValueError) as error:
         raise UserError(f"{folder}: no {CALLED[head]} in safetensors: {first_line(error)}") from None

@@ -43,9 +43,9 @@ def test_a_family_tunes_and_its_adapter_opens(family, tmp_path):
     base = resolve(str(folder))
     assert base.head == ""
     rows = examples(8)
-    job = make_job(Tune(epochs=2, batch_tokens=1024, learning_rate=1e-2), tmp_path / "tune", folder, rows)
+    job = make_job(Tune(epochs=2, batch_tokens=400, learning_rate=1e-2), tmp_path / "tune", folder, rows)
     outcome = stage.run(replace(job, models={"base": base}))
-    assert outcome.metrics["steps"] == 2
+    assert outcome.metrics["steps"] >= 2
     prompts, answers = [ask(e.question, SYSTEM) for e in rows], [e.answer for e in rows]
     before, after = (opening.load(r).losses(prompts, answers) for r in (base, outcome.models["tuned"]))
     assert sum(x.nats for x in after) < sum(x.nats for x in before)

@@ -15,7 +15,7 @@ from ozfig.engines.resolve import resolve
 from ozfig.errors import UserError
 from ozfig.prompts import ask
 from ozfig.recipe import Tune
-from ozfig.tune import stage, trainer
+from ozfig.tune import checkpoints, stage
 from ozfig.tune.heads import batches, seq2seq
 from ozfig.tune.tokens import IGNORED, Row
 from ozfig.types import Example, Message
@@ -124,7 +124,7 @@ def test_lora_writes_an_adapter_that_peft_opens_and_the_engine_reads(t5, tmp_pat
     prompts, answers = [ask(e.question, SYSTEM) for e in examples(4)], [e.answer for e in examples(4)]
     before, after = (opening.load(ref).losses(prompts, answers) for ref in (job.models["base"], tuned))
     assert sum(x.nats for x in after) < sum(x.nats for x in before)
-    assert not (tmp_path / "tune" / trainer.CHECKPOINTS).exists()
+    assert not (tmp_path / "tune" / checkpoints.FOLDER).exists()
 
 
 def test_a_reply_does_not_depend_on_what_stands_beside_it(t5):

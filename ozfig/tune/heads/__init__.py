@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import torch
@@ -39,6 +40,7 @@ class Padded:
     plan: Plan
     batch: Batch
     loss: Callable[..., torch.Tensor]
+    group: Callable[[Sequence[tokens.Row]], list[list[tokens.Row]]]
 
 
 def find(head: str) -> Head:
@@ -52,8 +54,9 @@ def padded(model: Any, tokenizer: Any, rows: Sequence[tokens.Row], section: Tune
     """How a model with another head is trained; None for a causal one. Raises UserError when packing is demanded."""
     from ozfig.tune.heads import batches, seq2seq, span
 
-    if section.head == "seq2seq":
-        return Padded(batches.make_plan(rows, section, seed), seq2seq.batches_of(model, tokenizer), seq2seq.loss)
-    if section.head == "span":
-        return Padded(batches.make_plan(rows, section, seed), span.batches_of(model, tokenizer), span.loss)
-    return None
+    if section.head not in {"seq2seq", "span"}:
+        return None
+    own = seq2seq if section.head == "seq2seq" else span
+    capacity = batches.capacity(section)
+    plan = batches.make_plan(rows, section, seed)
+    return Padded(plan, own.batches_of(model, tokenizer), own.loss, partial(batches.by_length, capacity=capacity))

@@ -12,7 +12,7 @@ from ozfig.recipe import Tune
 from ozfig.tune import tokens
 from ozfig.tune.plan import Plan, auto_batch_tokens
 
-AT_ONCE = 4096  # tokens of one pass, padding included; a step may take several
+AT_ONCE = 4096  # tokens of one pass where the machine is not asked, padding included; a step may take several
 
 
 def make_plan(rows: Sequence[tokens.Row], section: Tune, seed: int) -> Plan:
@@ -23,11 +23,16 @@ def make_plan(rows: Sequence[tokens.Row], section: Tune, seed: int) -> Plan:
     rows = [rows[i] for i in draw.permutation(len(rows))]
     total = sum(row.longest for row in rows) * section.epochs
     batch_tokens = auto_batch_tokens(total) if section.batch_tokens == "auto" else section.batch_tokens
-    sequences = by_length(rows, min(batch_tokens, AT_ONCE))
+    sequences = by_length(rows, min(batch_tokens, capacity(section)))
     per_step = max(1, round(batch_tokens * len(sequences) * section.epochs / total))
     wanted = max(1, round(len(sequences) * section.epochs))
     order = [int(i) for _ in range(math.ceil(section.epochs)) for i in draw.permutation(len(sequences))][:wanted]
     return Plan(sequences, order, per_step, batch_tokens, packing=False)
+
+
+def capacity(section: Tune) -> int:
+    """Tokens of one pass."""
+    return AT_ONCE if section.micro_batch_tokens == "auto" else section.micro_batch_tokens
 
 
 def by_length(rows: Sequence[tokens.Row], capacity: int) -> list[list[tokens.Row]]:

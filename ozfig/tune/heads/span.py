@@ -44,7 +44,7 @@ def encode_all(
     size = min(limit, LONGEST) if section.max_length == "auto" else limit
     if size < SMALLEST:
         raise UserError(f"tune.max_length: {size}: a question and its passage need {SMALLEST} at least")
-    rows: list[tokens.Row] = []
+    sides: dict[bool, list[tokens.Row]] = {False: [], True: []}
     left_out = Counter({NO_PASSAGE: 0, NOT_IN_PASSAGE: 0})
     with console.bar("tokens", total=len(examples), unit="examples") as bar:
         for example in examples:
@@ -52,14 +52,15 @@ def encode_all(
             if isinstance(place, str):
                 left_out[place] += 1
             else:
-                rows += encode(tokenizer, example, place, size)
+                sides[tokens.is_validation(example, section)] += encode(tokenizer, example, place, size)
             bar.advance()
+    rows, validation = sides.values()
     if not rows:
         raise UserError(
             f"no answer can be marked: of {len(examples)} training examples {left_out[NO_PASSAGE]} have no passage "
             f"and in {left_out[NOT_IN_PASSAGE]} it does not hold the answer; use a causal or seq2seq base"
         )
-    return tokens.TokenSet(rows, size, 0, 0, sum(left_out.values()), dict(left_out))
+    return tokens.TokenSet(rows, size, 0, 0, sum(left_out.values()), validation, left_out=dict(left_out))
 
 
 def _place(example: Example) -> tuple[int, int] | str | None:
