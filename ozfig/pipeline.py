@@ -73,7 +73,7 @@ PIPELINE = [
         uses=("seed", "system"),
     ),
 ]
-PACKAGES = ["torch", "transformers", "peft", "gguf", "xllamacpp", "html-to-markdown", "bm25s"]
+PACKAGES = ["torch", "transformers", "peft", "gguf", "xllamacpp", "html-to-markdown", "bm25s", "lm_eval"]
 
 
 @dataclass
@@ -196,6 +196,8 @@ def check(recipe: Recipe) -> None:
         prompts.template(recipe.tune.template)
     for metric in recipe.evaluate.metrics:
         registry.known("metric", metric)
+    if recipe.evaluate.tasks:
+        registry.find("benchmarks", "names")(recipe.evaluate.tasks)
 
 
 def _until(last: str) -> list[Stage]:

@@ -6,13 +6,13 @@ killed does not ask again; the pipeline clears the folder when anything that mat
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ozfig import console, files, prompts, registry
 from ozfig.engines.base import AnswerLoss, Decoding, Engine
+from ozfig.engines.loading import free_memory
 from ozfig.errors import UserError
 from ozfig.evaluate.results import CLOSED, GOLD, RETRIEVED
 from ozfig.recipe import Evaluate
@@ -96,7 +96,7 @@ def answer(work: Sequence[Part], models: dict[str, ModelRef], section: Evaluate,
             for part in (p for p in todo if p.point == point):
                 files.write_jsonl(part.path, (row.to_row() for row in _ask(part, engine, section, bar)))
             del engine
-            _free()
+            free_memory()
     return [Sample.from_row(row) for part in work for row in files.read_jsonl(part.path)]
 
 
@@ -126,15 +126,6 @@ def _sample(part: Part, item: Example, turns: list[Message], reply: str, loss: A
         tokens=loss.tokens,
         scores={},
     )
-
-
-def _free() -> None:
-    """Give a model's memory back before the next one is opened."""
-    import torch
-
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
 
 
 def score(samples: Sequence[Sample], section: Evaluate) -> list[Sample]:
