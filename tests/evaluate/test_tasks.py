@@ -247,13 +247,13 @@ def test_a_figure_of_all_items_has_a_resampled_error():
 
 
 def test_what_cannot_run_is_one_clear_line(tmp_path, science, monkeypatch):
-    with pytest.raises(UserError, match="sciqq: .* did you mean sciq"):
+    with pytest.raises(UserError, match=r"sciqq: .* did you mean sciq"):
         names.find("sciqq")
     with pytest.raises(UserError, match="no such file"):
         load.load([Benchmark(name="sciq", file=str(tmp_path / "absent.jsonl"))])
     other = tmp_path / "other.jsonl"
     files.write_jsonl(other, [{"question": "Why?", "answer": "Because."}] * 3)
-    with pytest.raises(UserError, match=r"other\.jsonl: its rows lack what the task sciq reads: 'support' is undefined"):
+    with pytest.raises(UserError, match=r"other\.jsonl: its rows lack .* sciq reads: 'support' is undefined"):
         load.load([Benchmark(name="sciq", file=str(other))])
     with pytest.raises(UserError, match="asked for 2 times"):
         load.load([Benchmark(name="sciq", file=str(science))] * 2)
