@@ -73,7 +73,7 @@ PIPELINE = [
         uses=("seed", "system"),
     ),
 ]
-PACKAGES = ["torch", "transformers", "peft", "gguf", "xllamacpp", "html-to-markdown", "bm25s"]
+PACKAGES = ["torch", "transformers", "peft", "gguf", "xllamacpp", "html-to-markdown", "bm25s", "lm_eval"]
 
 
 @dataclass
@@ -214,6 +214,8 @@ def check(recipe: Recipe) -> None:
                 locate(point.model)
         elif point.isupper() and point not in recipe.export.quant:
             raise UserError(f"evaluate.points: {point} is not exported; add it to export.quant")
+    if recipe.evaluate.tasks:
+        registry.find("benchmarks", "names")(recipe.evaluate.tasks)
 
 
 def _until(last: str) -> list[Stage]:

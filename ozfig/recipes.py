@@ -20,7 +20,7 @@ T = TypeVar("T", bound=Section)
 SHARE = next(p for p in (Path(__file__).parents[1], Path(__file__).parent / "share") if (p / "recipes").is_dir())
 # "from" and "general_from" name a file, or hold a section that does
 MODEL_KEYS = {"base", "model"}  # a folder or file where it looks like one, else a name
-PATH_KEYS = {"path", "serve", "corpus", "urls_from", "benchmarks", "from", "general_from"}
+PATH_KEYS = {"path", "serve", "corpus", "urls_from", "benchmarks", "from", "general_from", "file", "fewshot_file"}
 
 
 def parse(kind: type[T], values: Any, origin: str) -> T:

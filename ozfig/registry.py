@@ -20,6 +20,11 @@ PLUGINS: dict[str, dict[str, str]] = {
         "evaluate": "ozfig.evaluate.stage:run",
     },
     "report": {"summary": "ozfig.evaluate.report:summary_table"},
+    "benchmarks": {
+        "names": "ozfig.evaluate.tasks.names:check",
+        "load": "ozfig.evaluate.tasks.load:load",
+        "measure": "ozfig.evaluate.tasks.measure:measure",
+    },
     "server": {"api": "ozfig.serve.app:serve"},
     "pretrain": {"model": "ozfig.tune.pretrain:pretrain"},
     "tokens": {"shown": "ozfig.tune.look:shown"},
@@ -82,10 +87,10 @@ EXTRAS = {
     "mammoth": "documents",
     "pptx": "documents",
     "datasets": "hub",
-    "lm_eval": "tasks",
     "ddgs": "search",
     "prometheus_client": "serve",
     "pyarrow": "hub",
+    "lm_eval": "tasks",
 }
 
 

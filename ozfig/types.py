@@ -197,7 +197,7 @@ class Score(Row):
 
     model: str
     task: str
-    version: int
+    version: float
     condition: str
     metric: str
     n: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -89,6 +90,13 @@ def context_length(config: Any, tokenizer: Any) -> int:
     stated = getattr(config.get_text_config(), "max_position_embeddings", None)
     # tokenizers without a limit state a huge number
     return int(stated or min(tokenizer.model_max_length, UNSTATED_CONTEXT))
+
+
+def free_memory() -> None:
+    """Give a model's memory back before the next one is opened."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def common_prefix(a: Sequence[int], b: Sequence[int]) -> int:

@@ -85,7 +85,7 @@ class TransformersEngine:
         replies: list[str] = []
         for start in range(0, len(prompts), decoding.batch):
             part = [self.prompt_ids(messages, room) for messages in prompts[start : start + decoding.batch]]
-            ids, mask = self._pad(part, left=True)
+            ids, mask = self.pad(part, left=True)
             out = self.model.generate(input_ids=ids, attention_mask=mask, max_new_tokens=room, do_sample=False)
             texts = self.tokenizer.batch_decode(out[:, ids.shape[1] :], skip_special_tokens=True)
             replies += [until(text, decoding.stop).strip() for text in texts]
@@ -102,7 +102,7 @@ class TransformersEngine:
         rows = [self._scored(messages, answer) for messages, answer in zip(prompts, answers, strict=True)]
         found: list[AnswerLoss] = []
         for part in (rows[start : start + batch] for start in range(0, len(rows), batch)):
-            ids, mask = self._pad([row for row, _ in part], left=False)
+            ids, mask = self.pad([row for row, _ in part], left=False)
             kept = sorted({at for row, begin in part for at in range(begin - 1, len(row) - 1)})
             at = {position: index for index, position in enumerate(kept)}
             places = torch.tensor(kept, device=ids.device)
@@ -167,7 +167,7 @@ class TransformersEngine:
         ids = [last, self.tokenizer.eos_token_id, *(own if isinstance(own, list) else [own])]
         return list(dict.fromkeys(i for i in ids if i is not None))
 
-    def _pad(self, rows: list[list[int]], left: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    def pad(self, rows: list[list[int]], left: bool) -> tuple[torch.Tensor, torch.Tensor]:
         """Rows as a rectangle with its mask, both of shape (rows, longest)."""
         longest, pad = max(map(len, rows)), self.tokenizer.pad_token_id
         ids, real = [], []

@@ -6,13 +6,13 @@ killed does not ask again, nor one whose metrics alone have changed; its name te
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ozfig import console, files, prompts, registry
 from ozfig.engines.base import AnswerLoss, Decoding, Engine
+from ozfig.engines.loading import free_memory
 from ozfig.errors import UserError
 from ozfig.evaluate.results import CLOSED, GOLD, RETRIEVED
 from ozfig.recipe import Evaluate
@@ -111,7 +111,7 @@ def answer(work: Sequence[Part], models: dict[str, ModelRef], section: Evaluate,
             for part in (p for p in todo if p.point == point):
                 files.write_jsonl(part.path, (row.to_row() for row in _ask(part, engine, section, bar)))
             del engine
-            _free()
+            free_memory()
     return [Sample.from_row(row) for part in work for row in files.read_jsonl(part.path)]
 
 
@@ -141,15 +141,6 @@ def _sample(part: Part, item: Example, turns: list[Message], reply: str, loss: A
         tokens=loss.tokens,
         scores={},
     )
-
-
-def _free() -> None:
-    """Give a model's memory back before the next one is opened."""
-    import torch
-
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
 
 
 def score(samples: Sequence[Sample], section: Evaluate, cache: Path | None = None) -> list[Sample]:

@@ -22,7 +22,7 @@ from ozfig.recipe.clean import (
     RefusalFilter,
     SemanticFilter,
 )
-from ozfig.recipe.evaluate import Evaluate, OtherModel, RunningText
+from ozfig.recipe.evaluate import Benchmark, Evaluate, OtherModel, RunningText
 from ozfig.recipe.export import Export
 from ozfig.recipe.gather import Dataset, Documents, Feedback, Gather, Source, Website
 from ozfig.recipe.pairs import NoPairs, PairMaker, Passages, RulePairs, TeacherPairs
@@ -34,6 +34,7 @@ from ozfig.recipe.tune import Tune
 
 __all__ = [
     "SYSTEM",
+    "Benchmark",
     "BoilerplateFilter",
     "Dataset",
     "Documents",
