@@ -20,6 +20,7 @@ PLUGINS: dict[str, dict[str, str]] = {
         "evaluate": "ozfig.evaluate.stage:run",
     },
     "report": {"summary": "ozfig.evaluate.report:summary_table"},
+    "publish": {"hub": "ozfig.export.publish:prepare"},
     "server": {"api": "ozfig.serve.app:serve"},
     "pretrain": {"model": "ozfig.tune.pretrain:pretrain"},
     "tokens": {"shown": "ozfig.tune.look:shown"},

@@ -12,7 +12,7 @@ from ozfig.types import ModelRef
 
 EMBEDDED = Path(__file__).parents[1] / "models"
 # weights, configuration and tokenizer; nothing that runs, and no second copy from a sub-folder
-WANTED = ["*.json", "*.safetensors", "*.model", "*.jinja", "merges.txt", "vocab.txt", "LICENSE*"]
+WANTED = ["*.json", "*.safetensors", "*.model", "*.jinja", "merges.txt", "vocab.txt", "LICENSE*", "README.md"]
 UNWANTED = ["*/*"]
 DECISIVE = {".safetensors", ".json", ".model", ".jinja", ".txt"}
 
