@@ -21,7 +21,7 @@ STOP_SECONDS = 2  # an open stream notices only at its next sign of life that th
 MB_PER_THREAD = 16  # of weights; with less to do, threads wait for each other longer than they compute
 
 
-NextToken = list[tuple[int, float]]  # ids with log-probabilities in nats
+NextToken = tuple[int, dict[int, float]]  # a token, and log-probabilities in nats of the likeliest in its place
 
 
 class LlamaServer:
@@ -102,11 +102,20 @@ class LlamaServer:
     def continuation(self, ids: list[int], length: int, count: int = 5) -> tuple[list[NextToken], bool]:
         """The greedy continuation of a prompt by at most `length` tokens, and whether an end marker ended it.
 
-        For each place the `count` likeliest tokens with their log-probabilities, best first.
+        Each token comes with the `count` likeliest in its place. The server says nothing of a token that leaves a
+        character unfinished: that one has none, and the continuation stops at it.
         """
-        reply = self.post("/completion", prompt=ids, n_predict=length, n_probs=count, temperature=0, cache_prompt=False)
-        rows = [row["top_logprobs"] for row in reply["completion_probabilities"]]
-        return [[(row["id"], row["logprob"]) for row in place] for place in rows], reply["stop_type"] == "eos"
+        body = {"n_predict": length, "n_probs": count, "return_tokens": True, "temperature": 0, "cache_prompt": False}
+        reply = self.post("/completion", prompt=ids, **body)
+        rows = iter(reply["completion_probabilities"])
+        places: list[NextToken] = []
+        row = next(rows, None)
+        for token in reply["tokens"]:
+            if row is None or row["id"] != token:
+                return [*places, (token, {})], False
+            places.append((token, {each["id"]: each["logprob"] for each in row["top_logprobs"]}))
+            row = next(rows, None)
+        return places, reply["stop_type"] == "eos"
 
 
 def threads_for(path: Path) -> int:

@@ -55,9 +55,16 @@ def convert(folder: Path, target: Path, name: str) -> None:
         alone = {"HF_HUB_OFFLINE": "1", "HF_HOME": nothing, "HF_MODULES_CACHE": nothing}
         done = subprocess.run(words, env=os.environ | alone, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        raise UserError(f"this model cannot be written as GGUF: {lines[-1] if lines else 'no reason was given'}")
+        raise UserError(f"this model cannot be written as GGUF: {_reason(done.stderr)}")
     part.replace(target)
+
+
+def _reason(said: str) -> str:
+    """The converter's last word, in words for users where it is one for its developers."""
+    lines = [line for line in said.splitlines() if line.strip()]
+    if "BPE pre-tokenizer was not recognized" in said:
+        return "llama.cpp's converter does not know its BPE tokenizer; take a base that it knows, not one of your own"
+    return lines[-1] if lines else "no reason was given"
 
 
 def quantised(source: Path, targets: dict[str, Path]) -> None:

@@ -37,8 +37,8 @@ class Tally:
             "replies": replies,
             "reply_tokens": self.places,
             "reply_tokens_equal": self.equal,
-            "largest_gap": round(max(self.gaps), 4),
-            "mean_gap": round(sum(self.gaps) / len(self.gaps), 5),
+            "largest_gap": round(max(self.gaps, default=0.0), 4),
+            "mean_gap": round(sum(self.gaps) / max(1, len(self.gaps)), 5),
         }
 
 
@@ -82,33 +82,36 @@ class Comparison:
             left = len(reply) - at
             found, ended = self.server.continuation(ids + reply[:at], left + 1)
             for place in found[:left]:
+                self._compare(place, reply[at], expected[at], reply[:at])
                 at += 1
-                if not self._same(place, reply[at - 1], expected[at - 1], reply[: at - 1]):
+                if place[0] != reply[at - 1]:
+                    ended = False
                     break
-            else:
-                ended = ended and len(found) <= left
-                if at < len(reply) or (reply[-1] in self.engine.stops) != ended:
-                    self._fail_at_end(reply[at - 1], ended)
+            ended = ended and len(found) <= left
+            if ended != (at == len(reply) and found[min(left, len(found)) - 1][0] in self.engine.stops):
+                self._fail_at_end(reply[at - 1], ended)
 
-    def _same(self, place: NextToken, token: int, expected: torch.Tensor, before: list[int]) -> bool:
-        """Count one place; false where llama.cpp leaves the reply. Raises ParityError beyond the limit."""
-        tally, chosen, found = self.tally, place[0][0], dict(place)
-        gap = abs(float(expected[token]) - found.get(token, place[-1][1]))
-        if self.limit is not None and gap > self.limit:
-            raise ParityError(
-                f"{self.name}: after {self._text(before)!r} the log-probability of {self._text([token])!r} is "
-                f"{float(expected[token]):.3f} in training, {found.get(token, place[-1][1]):.3f} in llama.cpp; "
-                f"export.limits.gap allows {self.limit:g}"
-            )
+    def _compare(self, place: NextToken, token: int, expected: torch.Tensor, before: list[int]) -> None:
+        """Count one place. Raises ParityError beyond the limit."""
+        tally, (chosen, likeliest) = self.tally, place
+        tally.places += 1
+        tally.equal += chosen == token
         if self.limit is not None and float(expected[token] - expected[chosen]) > 2 * self.limit:
             raise ParityError(
                 f"{self.name}: after {self._text(before)!r} comes {self._text([token])!r} in training, "
                 f"{self._text([chosen])!r} in llama.cpp, and it is no tie"
             )
-        tally.places += 1
+        if not likeliest:
+            return
+        theirs = likeliest.get(token, min(likeliest.values()))
+        gap = abs(float(expected[token]) - theirs)
         tally.gaps.append(gap)
-        tally.equal += chosen == token
-        return chosen == token
+        if self.limit is not None and gap > self.limit:
+            raise ParityError(
+                f"{self.name}: after {self._text(before)!r} the log-probability of {self._text([token])!r} is "
+                f"{float(expected[token]):.3f} in training, {theirs:.3f} in llama.cpp; "
+                f"export.limits.gap allows {self.limit:g}"
+            )
 
     def _fail_at_end(self, token: int, ended: bool) -> None:
         does = "ends" if ended else "does not end"
