@@ -304,7 +304,9 @@ def publish(
         return print(json.dumps(found.to_json(address)))
     console.table(to, ["file", "bytes"], [[name, f"{size:,}"] for name, size in found.rows()])
     console.say(f"\n  card    {found.card}")
-    console.say(f"  [bold]{address}[/bold]" if yes else "  nothing was uploaded; read the card, then add [bold]--yes[/bold]")
+    console.say(
+        f"  [bold]{address}[/bold]" if yes else "  nothing was uploaded; read the card, then add [bold]--yes[/bold]"
+    )
     return None
 
 

@@ -34,8 +34,8 @@ def text(run: Run, repository: str, published: dict[str, Path]) -> str:
     if "license" not in inherited:
         console.warn(f"the licence of {base.name} is not stated in its folder: the card says other; edit it")
     front = _front(recipe, base.name, {"license": "other", **inherited}, scores)
-    gguf = next((name for name in published if name.endswith(".gguf")), "")
-    environment = Environment(loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, trim_blocks=True)  # noqa: S701
+    quantised = run.models().get("quantised")
+    environment = Environment(loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, trim_blocks=True)
     return environment.get_template("card.md.j2").render(
         front=yaml.safe_dump(front, sort_keys=False, allow_unicode=True),
         name=recipe.name,
@@ -45,7 +45,7 @@ def text(run: Run, repository: str, published: dict[str, Path]) -> str:
         repository=repository,
         sources=_sources(recipe),
         rows=[{"path": n, "what": _what(n), "bytes": p.stat().st_size} for n, p in sorted(published.items())],
-        gguf=gguf,
+        gguf=Path(quantised.path).name if quantised else "",
         system=recipe.system,
         scores=scores,
         verdict=report.get("verdict", ""),
@@ -134,5 +134,9 @@ def _what(name: str) -> str:
     """What a published file is for."""
     if name.endswith(".gguf"):
         return f"{name.split('.')[-2]} for llama.cpp, Ollama and others, with vocabulary and chat template"
-    kinds = {"Modelfile": "recipe for Ollama", "adapter_model.safetensors": "LoRA adapter", "adapter_config.json": "its settings"}
+    kinds = {
+        "Modelfile": "recipe for Ollama",
+        "adapter_model.safetensors": "LoRA adapter",
+        "adapter_config.json": "its settings",
+    }
     return kinds.get(name, "weights" if name.endswith(".safetensors") else "tokenizer and settings")

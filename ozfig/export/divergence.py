@@ -28,7 +28,7 @@ class Reference:
     ) -> None:
         """Ask the model about the first answers that make up TOKENS tokens."""
         self.prompts, self.answers, self.lengths = list(prompts[:ROWS]), list(answers[:ROWS]), list[int]()
-        self._file = tempfile.TemporaryFile(dir=folder)
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (closed by close)
         for logits, _ in engine.answer_logits(self.prompts, self.answers):
             kept = logits[: TOKENS - sum(self.lengths)]
             torch.log_softmax(kept, -1).cpu().numpy().tofile(self._file)

@@ -15,7 +15,7 @@ PREFIX, WEIGHTS = "base_model.model.", "adapter_model.safetensors"
 # options of PEFT that change what is added, or where, so that PEFT itself has to merge
 SPECIAL = {"use_dora", "modules_to_save", "rank_pattern", "alpha_pattern", "lora_bias", "layer_replication",
            "trainable_token_indices", "target_parameters", "fan_in_fan_out", "alora_invocation_tokens",
-           "use_qalora", "use_bdlora", "megatron_config", "monteclora_config", "arrow_config", "kasa_config"}  # fmt: skip
+           "use_qalora", "use_bdlora", "megatron_config", "monteclora_config", "kasa_config"}  # fmt: skip
 PLAIN_STARTS = (True, False, "gaussian")  # other initial values change the base's weights too
 
 

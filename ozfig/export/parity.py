@@ -36,9 +36,7 @@ AUTO = {
 class Parity:
     """The model that was trained, held once while each of its files is compared with it."""
 
-    def __init__(
-        self, tuned: ModelRef, examples: Sequence[Example], system: str, limits: Limits, folder: Path
-    ) -> None:
+    def __init__(self, tuned: ModelRef, examples: Sequence[Example], system: str, limits: Limits, folder: Path) -> None:
         """`examples` are held-out ones, if there are any; `folder` takes what does not fit into memory."""
         self.engine, self.limits, self.system = load(tuned), limits, system
         talks = [prompts.conversation(example, system) for example in examples]

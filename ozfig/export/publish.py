@@ -50,7 +50,9 @@ class Publication:
         """
         token = os.environ.get("HF_TOKEN")
         if not token:
-            raise UserError("publish needs HF_TOKEN: a token with the write role from https://huggingface.co/settings/tokens")
+            raise UserError(
+                "publish needs HF_TOKEN: a token with the write role from https://huggingface.co/settings/tokens"
+            )
         try:
             from huggingface_hub import CommitOperationAdd, HfApi
         except ModuleNotFoundError:
@@ -82,8 +84,8 @@ def prepare(run: Run, repository: str) -> Publication:
 @contextmanager
 def _explained(repository: str) -> Iterator[None]:
     """Turn the client's errors into one line."""
-    import httpx
-    from huggingface_hub.errors import HfHubHTTPError
+    # HTTPError is httpx's or its successor's, whichever the client was built on
+    from huggingface_hub.errors import HfHubHTTPError, HTTPError  # type: ignore[attr-defined]
 
     try:
         yield
@@ -94,5 +96,5 @@ def _explained(repository: str) -> Iterator[None]:
             raise UserError(f"{repository}: {MEND[status]}") from None
         kind = UserError if status < 500 and status != 429 else OutsideError
         raise kind(f"{repository}: the hub answers {status}{': ' + said[0] if said else ''}") from None
-    except (httpx.TransportError, OSError) as error:
+    except (HTTPError, OSError) as error:
         raise OutsideError(f"{repository}: the hub cannot be reached ({type(error).__name__}); run it again") from None

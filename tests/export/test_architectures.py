@@ -37,7 +37,7 @@ SENTENCEPIECE = {
 BPE = {
     "qwen2": hf.Qwen2Config(**SIZES),
     "phi3": hf.Phi3Config(**SIZES | {"num_key_value_heads": 4}),
-    "phi": hf.PhiConfig(**SIZES | {"num_key_value_heads": 4}),
+    "phi": hf.PhiConfig(**SIZES | {"num_key_value_heads": 4, "intermediate_size": 1024}),
     "gpt2": hf.GPT2Config(**SMALL, n_positions=256, n_ctx=256),
     "bloom": hf.BloomConfig(hidden_size=256, n_layer=2, n_head=4, initializer_range=0.06, seq_length=256),
 }
@@ -117,6 +117,6 @@ def test_a_family_with_byte_level_bpe_answers_in_llama_cpp_as_in_training(family
 
 def test_a_bpe_tokenizer_that_the_converter_has_never_seen_is_one_line(tmp_path):
     model = checkpoint(BPE["gpt2"], tmp_path / "model", byte_level(tmp_path))
-    with pytest.raises(UserError, match="llama.cpp's converter does not know its BPE tokenizer") as caught:
+    with pytest.raises(UserError, match=r"llama\.cpp's converter does not know its BPE tokenizer") as caught:
         gguf.convert(model, tmp_path / "weights.gguf", "tiny")
     assert "\n" not in str(caught.value)
