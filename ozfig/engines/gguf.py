@@ -107,7 +107,7 @@ class LlamaServer:
         """
         body = {"n_predict": length, "n_probs": count, "return_tokens": True, "temperature": 0, "cache_prompt": False}
         reply = self.post("/completion", prompt=ids, **body)
-        rows = iter(reply["completion_probabilities"])
+        rows = iter(reply.get("completion_probabilities", []))
         places: list[NextToken] = []
         row = next(rows, None)
         for token in reply["tokens"]:

@@ -9,6 +9,7 @@ import pytest
 from ozfig.export.errors import ParityError
 from ozfig.export.parity import Parity
 from ozfig.recipe import Limits
+from ozfig.types import Example
 
 
 def rewritten(source: Path, target: Path, **changes):
@@ -81,10 +82,19 @@ def test_a_file_that_computes_otherwise_is_named(parity, exported, tmp_path):
         parity.check(replace(exported[1].models["F16"], path=str(path)))
 
 
-def test_a_reply_that_does_not_end_is_named(parity, exported, tmp_path):
-    path = rewritten(exported[0] / "site.F16.gguf", tmp_path / "bad.gguf", eos_token_id=5)
-    with pytest.raises(ParityError, match="does not end a reply at '</s>'|no tie|allows"):
-        parity.check(replace(exported[1].models["F16"], path=str(path)))
+def test_a_reply_that_ends_elsewhere_is_named(parity, exported, monkeypatch):
+    monkeypatch.setattr(parity.engine, "stops", [])  # as if the end marker of training were none to llama.cpp
+    with pytest.raises(ParityError, match=r"llama\.cpp ends a reply at '</s>', unlike in training"):
+        parity.check(exported[1].models["F16"])
+
+
+def test_held_out_questions_are_asked_where_there_are_any(adapter, exported, tmp_path):
+    asked = [Example.pair(f"What is the number {i}?", "A number, and not a small one.") for i in range(3)]
+    with Parity(adapter, asked, "Be brief.", Limits(), tmp_path) as parity:
+        figures = parity.check(exported[1].models["Q8_0"])
+    assert figures["replies"] == 3
+    answer = parity.engine.tokenizer("A number, and not a small one.</s>", add_special_tokens=False)["input_ids"]
+    assert abs(figures["tokens"] - 3 * len(answer)) <= 3
 
 
 @pytest.mark.parametrize(("limits", "words"), [({"kl": 0.0}, "kl 0 and"), ({"top1": 1.0}, "top1 1;")])
