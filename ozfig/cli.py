@@ -319,6 +319,43 @@ def pretrain(
         console.say(f"  model  {result['model']}   {result['bits_per_byte']:.3f} bits per byte")
 
 
+@app.command(sort_key=10)
+def publish(
+    target: Path,
+    *,
+    to: str,
+    yes: Annotated[bool, Parameter(negative="")] = False,
+    private: Annotated[bool, Parameter(negative="")] = False,
+    as_json: Json = False,
+) -> None:
+    """Upload a run's adapter, GGUF files and model card to the Hugging Face hub; only lists them without --yes.
+
+    Parameters
+    ----------
+    target
+        A run folder.
+    to
+        The hub's repository: user/name. It is made where it is missing; HF_TOKEN has to allow that.
+    yes
+        Really upload.
+    private
+        Make a missing repository private.
+    """
+    from ozfig import registry
+    from ozfig.runs import Run
+
+    found = registry.find("publish", "hub")(Run.open(target), to)
+    address = found.upload(private) if yes else ""
+    if as_json:
+        return print(json.dumps(found.to_json(address)))
+    console.table(to, ["file", "bytes"], [[name, f"{size:,}"] for name, size in found.rows()])
+    console.say(f"\n  card    {found.card}")
+    console.say(
+        f"  [bold]{address}[/bold]" if yes else "  nothing was uploaded; read the card, then add [bold]--yes[/bold]"
+    )
+    return None
+
+
 def _section_help(verb: str, base: str = "") -> None:
     """Print every recipe option that a verb obeys under its own help: its section's, or the recipe's top level.
 

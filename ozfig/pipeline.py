@@ -10,12 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from ozfig import __version__, console, files, prompts, recipes, registry
 from ozfig.engines.resolve import locate, resolve
 from ozfig.errors import UserError
 from ozfig.recipe import OtherModel, Pretrain, Recipe
+from ozfig.recipe.export import Quant
 from ozfig.runs import EDITS, RECIPE, STAGES, Run
 from ozfig.types import Example, Job, Manifest, ModelRef, Outcome
 
@@ -25,8 +26,8 @@ class Stage:
     """What a stage reads of earlier ones and what else its result depends on.
 
     `inputs` maps the names that the stage knows to files of the run; `reads` are further files that it
-    only shows, which do not enter its key. `models` are the points that it needs, `makes` the one that it
-    gives. Raise `version` when the same input would give another output.
+    only shows, which do not enter its key. `models` are the points that it needs, `makes` those that it
+    can give. Raise `version` when the same input would give another output.
     """
 
     name: str
@@ -35,7 +36,7 @@ class Stage:
     reads: dict[str, str] = field(default_factory=dict)
     models: tuple[str, ...] = ()
     uses: tuple[str, ...] = ("seed",)
-    makes: str = ""
+    makes: tuple[str, ...] = ()
 
 
 PIPELINE = [
@@ -51,8 +52,15 @@ PIPELINE = [
         models=("base",),
         uses=("seed", "system"),
     ),
-    Stage("tune", inputs={"train": "prepare/train.jsonl"}, models=("base",), uses=("seed", "system"), makes="tuned"),
-    Stage("export", models=("base", "tuned"), uses=("name",), makes="quantised"),
+    Stage("tune", inputs={"train": "prepare/train.jsonl"}, models=("base",), uses=("seed", "system"), makes=("tuned",)),
+    Stage(
+        "export",
+        version=2,
+        inputs={"held_out": "prepare/held_out.jsonl"},
+        models=("base", "tuned"),
+        uses=("name", "system"),
+        makes=("quantised", *get_args(Quant)),
+    ),
     Stage(
         "evaluate",
         version=2,
@@ -183,18 +191,14 @@ def _base(stage: Stage, recipe: Recipe, models: dict[str, ModelRef]) -> dict[str
 
 def _kept(models: dict[str, ModelRef], stage: Stage) -> dict[str, ModelRef]:
     """The models that a stage's new result leaves valid: not those that later stages made from the old one."""
-    gone = {later.makes for later in PIPELINE[PIPELINE.index(stage) :]}
-    return {point: ref for point, ref in models.items() if not gone & _names(point, ref)}
+    gone = {point for later in PIPELINE[PIPELINE.index(stage) :] for point in later.makes}
+    return {point: ref for point, ref in models.items() if point not in gone}
 
 
 def _wanted(stage: Stage, models: dict[str, ModelRef]) -> dict[str, ModelRef]:
     """The models that a stage needs; who needs the quantised one is given every exported file."""
-    return {point: ref for point, ref in models.items() if _names(point, ref) & set(stage.models)}
-
-
-def _names(point: str, ref: ModelRef) -> set[str]:
-    """What a model is called: an exported file stands under its quantisation, and quantised is what they all are."""
-    return {point, "quantised"} if ref.quantisation else {point}
+    every = "quantised" in stage.models
+    return {point: ref for point, ref in models.items() if point in stage.models or (every and ref.quantisation)}
 
 
 def check(recipe: Recipe) -> None:

@@ -25,6 +25,7 @@ PLUGINS: dict[str, dict[str, str]] = {
         "load": "ozfig.evaluate.tasks.load:load",
         "measure": "ozfig.evaluate.tasks.measure:measure",
     },
+    "publish": {"hub": "ozfig.export.publish:prepare"},
     "server": {"api": "ozfig.serve.app:serve"},
     "pretrain": {"model": "ozfig.tune.pretrain:pretrain"},
     "tokens": {"shown": "ozfig.tune.look:shown"},

@@ -25,7 +25,7 @@ from ozfig import console, files
 from ozfig.errors import OutsideError, UserError
 
 # weights, configuration and tokenizer; nothing that runs
-WANTED = ["*.json", "*.safetensors", "*.model", "*.jinja", "merges.txt", "vocab.txt", "LICENSE*"]
+WANTED = ["*.json", "*.safetensors", "*.model", "*.jinja", "merges.txt", "vocab.txt", "LICENSE*", "README.md"]
 MOST_BYTES = 64 << 30  # unpacked: a small file can hold a large one
 MOST_FILES = 10_000
 CHUNK = 1 << 20

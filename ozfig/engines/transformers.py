@@ -7,7 +7,7 @@ llama.cpp's server gives no probabilities for prompt tokens, so this is how the 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -85,22 +85,37 @@ class TransformersEngine:
         replies: list[str] = []
         for start in range(0, len(prompts), decoding.batch):
             part = [self.prompt_ids(messages, room) for messages in prompts[start : start + decoding.batch]]
-            ids, mask = self.pad(part, left=True)
-            out = self.model.generate(input_ids=ids, attention_mask=mask, max_new_tokens=room, do_sample=False)
-            texts = self.tokenizer.batch_decode(out[:, ids.shape[1] :], skip_special_tokens=True)
+            texts = self.tokenizer.batch_decode(self.continuations(part, room), skip_special_tokens=True)
             replies += [until(text, decoding.stop).strip() for text in texts]
             if progress:
                 progress(len(part))
         return replies
 
     @torch.inference_mode()
+    def continuations(self, rows: list[list[int]], room: int) -> torch.Tensor:
+        """Greedy continuations of prompts given as ids, decoded together: (rows, at most `room`), padded."""
+        ids, mask = self.pad(rows, left=True)
+        out = self.model.generate(input_ids=ids, attention_mask=mask, max_new_tokens=room, do_sample=False)
+        return out[:, ids.shape[1] :]  # type: ignore[no-any-return]
+
     def losses(self, prompts: Sequence[Conversation], answers: Sequence[str], batch: int = 16) -> list[AnswerLoss]:
         """The loss of each answer with its end marker, as the assistant's next turn.
+
+        Raises UserError when the template refuses a prompt.
+        """
+        sums = torch.nn.functional.cross_entropy
+        found = self.answer_logits(prompts, answers, batch)
+        return [AnswerLoss(float(sums(logits, ids, reduction="sum")), len(ids)) for logits, ids in found]
+
+    @torch.inference_mode()
+    def answer_logits(
+        self, prompts: Sequence[Conversation], answers: Sequence[str], batch: int = 16
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """For each answer with its end marker, what the model expects and what comes: (tokens, vocabulary), (tokens).
 
         Logits are computed only where an answer stands. Raises UserError when the template refuses a prompt.
         """
         rows = [self._scored(messages, answer) for messages, answer in zip(prompts, answers, strict=True)]
-        found: list[AnswerLoss] = []
         for part in (rows[start : start + batch] for start in range(0, len(rows), batch)):
             ids, mask = self.pad([row for row, _ in part], left=False)
             kept = sorted({at for row, begin in part for at in range(begin - 1, len(row) - 1)})
@@ -109,10 +124,7 @@ class TransformersEngine:
             logits = self.model(input_ids=ids, attention_mask=mask, logits_to_keep=places).logits
             for i, (row, begin) in enumerate(part):
                 first = at[begin - 1]
-                own = logits[i, first : first + len(row) - begin].float()
-                nats = torch.nn.functional.cross_entropy(own, ids[i, begin : len(row)], reduction="sum")
-                found.append(AnswerLoss(float(nats), len(row) - begin))
-        return found
+                yield logits[i, first : first + len(row) - begin].float(), ids[i, begin : len(row)]
 
     def prompt_ids(self, messages: Conversation, room: int = 0) -> list[int]:
         """Token ids of a prompt, ready for a reply of `room` tokens.

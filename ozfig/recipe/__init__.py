@@ -23,7 +23,7 @@ from ozfig.recipe.clean import (
     SemanticFilter,
 )
 from ozfig.recipe.evaluate import Benchmark, Evaluate, OtherModel, RunningText
-from ozfig.recipe.export import Export
+from ozfig.recipe.export import Export, Limits
 from ozfig.recipe.gather import Dataset, Documents, Feedback, Gather, Source, Website
 from ozfig.recipe.pairs import NoPairs, PairMaker, Passages, RulePairs, TeacherPairs
 from ozfig.recipe.prepare import HeldOut, Leaks, Mix, Prepare
@@ -50,6 +50,7 @@ __all__ = [
     "LanguageFilter",
     "Leaks",
     "LengthFilter",
+    "Limits",
     "Mix",
     "NearFilter",
     "NoPairs",
