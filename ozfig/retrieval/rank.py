@@ -10,6 +10,7 @@ from ozfig.engines import embeddings
 from ozfig.retrieval import index
 from ozfig.retrieval.chunk import Passage
 from ozfig.retrieval.search import Hit, Meanings, Searcher
+from ozfig.retrieval.words import terms
 
 CANDIDATES = 16  # found by words, whose meanings are compared: each takes some milliseconds
 
@@ -19,10 +20,11 @@ def ranked(passages: Sequence[Passage], question: str, k: int) -> list[Hit]:
 
     By words (BM25), then, where embeddings can be computed, the best of these by words and meaning together.
     """
-    if not passages:
+    readable = [passage for passage in passages if terms(passage.with_title())]
+    if not readable:
         return []
-    texts = [passage.with_title() for passage in passages]
-    hits = Searcher(list(passages), index.by_words(texts), None).search(question, CANDIDATES)
+    texts = [passage.with_title() for passage in readable]
+    hits = Searcher(readable, index.by_words(texts), None).search(question, CANDIDATES)
     if len(hits) <= 1 or not embeddings.available():
         return hits[:k]
     found = [hit.passage for hit in hits]

@@ -18,7 +18,7 @@ TITLE_LENGTH = 120
 # full-width signs, which some tokenizers read as the plain ones
 WIDE = {ord(wide): plain for wide, plain in zip("＜＞｜［］＃：﹤﹥", "<>|[]#:<>", strict=True)}
 # every marker and tag begins so; "a < b", "->" and "<=" do not
-TAG = re.compile(r"<(?=\s*[\w/|!?<▁])")
+TAG = re.compile(r"<(?=\w|\s*[/|!?<▁])")
 BRACKETED = re.compile(r"\[(\s*/?\s*(?:[A-Z][A-Z_ ]{2,30}|\d{1,3}(?:\s*[,;–-]\s*\d{1,3})*)\s*)\]")
 ROLE = re.compile(
     r"^(\W*)(system|developer|user|human|assistant|ai|bot|model|tool|instructions?|input|response|question|answer"

@@ -66,10 +66,9 @@ class Sources:
         self._search = search or Search(section.web)
         self._pages: Cache[list[Passage]] = Cache(60 * section.web.cache_minutes)
 
-    def wants(self, settings: Mapping[str, Any], web: bool | None = None) -> tuple[bool, bool]:
+    def wants(self, settings: Mapping[str, Any]) -> tuple[bool, bool]:
         """Whether to search the web and the documents: as a conversation's settings say, else as the recipe does."""
-        by_default = self._web.chat if web is None else web
-        return bool(settings.get("web", by_default)), bool(settings.get("documents", self.documents.wanted))
+        return bool(settings.get("web", self._web.chat)), bool(settings.get("documents", self.documents.wanted))
 
     async def find(self, question: str, web: bool, documents: bool) -> Found:
         """The passages for a question, those of the documents first; every failure is a note."""

@@ -112,11 +112,12 @@ class Ddgs:
         search = DDGS(timeout=max(1, round(self._timeout)))
         try:
             rows = await asyncio.to_thread(search.text, query, max_results=most)
-        except RatelimitException as error:
-            raise Limited(f"asked too often ({error})") from None
         except TimeoutException:
             raise OutsideError("timed out") from None
         except DDGSException as error:
+            # what an engine raised is the argument of what comes out
+            if any(isinstance(inner, RatelimitException) for inner in (error, *error.args)):
+                raise Limited("asked too often") from None
             if "no results" in str(error).lower():
                 return []
             raise OutsideError(str(error).splitlines()[0][:120]) from None
