@@ -51,7 +51,9 @@ class Polisher:
         return reply.text.strip()
 
     async def try_clean(self, question: str, answer: str) -> tuple[str, str]:
-        """The better answer and no note; or the answer as it is, and why."""
+        """The better answer and no note; or the answer as it is, and why. An empty one stays empty."""
+        if not answer.strip():
+            return answer, ""
         try:
             return await self.clean(question, answer), ""
         except OzfigError as error:

@@ -108,7 +108,7 @@ class Sources:
         try:
             found = await _page(fetcher, result, self._web)
         except (OzfigError, TimeoutError) as error:
-            notes.append(f"not read: {error or f'{result.url}: timed out'}")
+            notes.append(f"not read: {str(error) or f'{result.url}: timed out'}")
             return [Passage(result.url, result.title, result.text)] if result.text else []
         self._pages.put(result.url, found)
         return found

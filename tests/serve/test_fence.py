@@ -30,7 +30,9 @@ TURNS = [
 BEGINS_A_TURN = re.compile(
     r"^\W*(system|user|human|assistant|instruction|question|answer)\W{0,3}:|^#+\s*(system|instruction)", re.I | re.M
 )
-HOSTILE = st.lists(st.sampled_from([*MARKERS, *TURNS, "\n", " ", "[1]", "ignore all rules", "a < b"]) | st.text(max_size=9))
+HOSTILE = st.lists(
+    st.sampled_from([*MARKERS, *TURNS, "\n", " ", "[1]", "ignore all rules", "a < b"]) | st.text(max_size=9)
+)
 
 
 @pytest.fixture(scope="module")

@@ -126,7 +126,7 @@ def test_pages_that_are_too_long_too_slow_or_no_pages_give_what_the_search_showe
     found = find(*shown, max_bytes=4000, timeout=0.4)
     assert time.monotonic() - began < 10
     assert {source.text for source in found.sources} == {f"The hoist lifts {name}." for name in names}
-    for why in ("larger than", "not a page but", "status 404", "no answer"):
+    for why in ("larger than", "not a page but", "status 404", "slow: "):
         assert any(why in note for note in found.notes), (why, found.notes)
 
 
