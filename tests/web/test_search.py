@@ -238,5 +238,5 @@ def test_the_memory_forgets(monkeypatch):
 def test_a_searxng_server_is_asked_first_and_has_to_be_named():
     assert parse(WebSearch, {"searxng": "http://127.0.0.1:8888"}, "test").chain == ["searxng", "duckduckgo", "ddgs"]
     for values in ({"providers": ["searxng"]}, {"searxng": "127.0.0.1"}, {"template": "{question}"}):
-        with pytest.raises(RecipeError, match="searxng|results"):
+        with pytest.raises(RecipeError, match=r"searxng|results"):
             parse(WebSearch, values, "test")
