@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import PlainTextResponse, StreamingResponse
 from pydantic import BaseModel
 
@@ -30,6 +30,15 @@ class PromptReply(BaseModel):
     notes: list[str]
 
 
+class Wanted(BaseModel):
+    """`web` and `documents`: whether to answer from them; what is not said is as the recipe has it."""
+
+    web: bool | None = None
+    documents: bool | None = None
+    model: str = ""
+    stream: bool = False
+
+
 @router.get("/prompt/{query:path}", summary="Ask one question", response_model=PromptReply)
 async def prompt(
     query: str,
@@ -37,24 +46,16 @@ async def prompt(
     backend: TheBackend,
     settings: TheSettings,
     replies: TheReplies,
-    web: bool | None = None,
-    documents: bool | None = None,
-    model: str = "",
-    stream: bool = False,
+    wanted: Annotated[Wanted, Query()],
 ) -> Any:
-    """The answer as JSON, as text where `Accept` prefers text/plain, or as a text stream.
-
-    `web` and `documents`: whether to answer from web results and from the run's documents.
-    """
+    """The answer as JSON, as text where `Accept` prefers text/plain, or as a text stream."""
     began = time.monotonic()
-    check_model(model, backend)
-    chosen: dict[str, Any] = {"system": settings.prompt_system}
-    chosen["web"] = replies.section.web.prompt if web is None else web
-    if documents is not None:
-        chosen["documents"] = documents
+    check_model(wanted.model, backend)
+    chosen: dict[str, Any] = {"system": settings.prompt_system, "web": replies.section.web.prompt}
+    chosen |= wanted.model_dump(include={"web", "documents"}, exclude_none=True)
     reply = await replies.begin(backend, [Message("user", query)], chosen)
     await unless_gone(request, replies.enrich(backend, reply))
-    if stream:
+    if wanted.stream:
         return StreamingResponse(_pieces(replies, backend, reply), media_type="text/plain; charset=utf-8")
     await unless_gone(request, _whole(replies, backend, reply))
     answer = reply.text.strip()

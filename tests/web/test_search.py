@@ -68,26 +68,26 @@ def ask(provider, most=8):
 
 
 def test_instant_answers(says, site):
-    found = ask(DuckDuckGo(says(INSTANT) + "/", 2))
+    found = ask(DuckDuckGo(says(INSTANT) + "/", 20))
     assert found[0] == Result("Tide", "https://en.wikipedia.org/wiki/Tide", "A tide is the rise and fall of the sea.")
     assert [r.title for r in found] == ["Tide", "Official site", "Neap tide", "Tide"]
     asked = parse_qs(urlsplit(site.paths[0]).query)
     assert (asked["q"], asked["format"]) == (["tides"], ["json"])
-    assert len(ask(DuckDuckGo(site.url + "/", 2), most=2)) == 2
+    assert len(ask(DuckDuckGo(site.url + "/", 20), most=2)) == 2
 
 
 def test_an_instant_answer_without_a_page_leads_to_the_search(says):
-    (found,) = ask(DuckDuckGo(says({**NOTHING, "Answer": "42"}), 2))
+    (found,) = ask(DuckDuckGo(says({**NOTHING, "Answer": "42"}), 20))
     assert (found.text, found.url) == ("42", "https://duckduckgo.com/?q=tides")
 
 
 def test_no_instant_answer(says):
-    assert ask(DuckDuckGo(says(NOTHING), 2)) == []
+    assert ask(DuckDuckGo(says(NOTHING), 20)) == []
 
 
 @pytest.mark.parametrize("path", ["", "/", "/search"])
 def test_searxng(says, site, path):
-    found = ask(SearXNG(says(SEARXNG) + path, 2))
+    found = ask(SearXNG(says(SEARXNG) + path, 20))
     assert found == [
         Result("Tides", "https://a.example/tides", "All about tides."),
         Result("More", "https://b.example/more", ""),
@@ -98,7 +98,7 @@ def test_searxng(says, site, path):
 @pytest.mark.parametrize("status", [202, 429])
 def test_a_provider_that_has_had_enough_says_for_how_long(says, status):
     with pytest.raises(Limited) as caught:
-        ask(DuckDuckGo(says({}, status, **{"Retry-After": "90"}), 2))
+        ask(DuckDuckGo(says({}, status, **{"Retry-After": "90"}), 20))
     assert caught.value.wait == 90
 
 
@@ -108,7 +108,7 @@ def test_a_provider_that_has_had_enough_says_for_how_long(says, status):
 )
 def test_failures_are_told_in_a_line(says, body, status, why):
     with pytest.raises(OutsideError, match=why):
-        ask(SearXNG(says(body, status), 2))
+        ask(SearXNG(says(body, status), 20))
 
 
 def test_a_silent_provider_is_given_up(site):
@@ -151,15 +151,15 @@ def test_ddgs_mixes_what_its_engines_find(only, says, site):
     rows = [("Tides", "https://a.example/tides"), ("Script", "javascript:x"), ("More tides", "https://b.example/")]
     says("".join(row.format(*r) for r in rows).encode())
     only(site.url + "/search")
-    found = ask(Ddgs(2))
+    found = ask(Ddgs(20))
     assert sorted(r.title for r in found) == ["More tides", "Tides"]
     assert {r.text for r in found} == {"All about tides."}
-    assert len(ask(Ddgs(2), most=1)) == 1
+    assert len(ask(Ddgs(20), most=1)) == 1
 
 
 def test_ddgs_finds_nothing(only, says):
     only(says(b"<p>nothing here</p>"))
-    assert ask(Ddgs(2)) == []
+    assert ask(Ddgs(20)) == []
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_ddgs_finds_nothing(only, says):
 def test_why_ddgs_fails(only, raised, kind, why):
     only("http://127.0.0.1:9/", raised)
     with pytest.raises(kind, match=why):
-        ask(Ddgs(2))
+        ask(Ddgs(20))
 
 
 class Told:
@@ -219,7 +219,7 @@ def test_a_provider_that_limits_us_is_left_alone_longer_each_time(monkeypatch):
     limit = Limited("asked too often")
     first, second = Told(limit, limit, Limited("asked too often", 900), ONE), Told(*[[]] * 9)
     search = chain(a=first, b=second)
-    for seconds, asked in [(0, 1), (59, 1), (2, 2), (119, 2), (2, 3), (599, 3), (2, 4)]:
+    for seconds, asked in [(0, 1), (59, 1), (2, 20), (119, 20), (2, 3), (599, 3), (2, 4)]:
         now += seconds
         found = asyncio.run(search.find("tides"))
         assert first.asked == asked
