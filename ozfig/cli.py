@@ -278,7 +278,8 @@ def serve(
 
     found = pipeline.served(target, settings or [])
     api = registry.find("server", "api")
-    api(found.model, found.recipe, host=host, port=port, database=database, questions=found.questions)
+    given = {"host": host, "port": port, "database": database}
+    api(found.model, found.recipe, questions=found.questions, run=found.run, **given)
 
 
 @app.command(sort_key=10)

@@ -343,6 +343,7 @@ class Served:
     model: ModelRef
     recipe: Recipe | None = None
     questions: list[str] = field(default_factory=list)
+    run: Path | None = None
 
 
 def served(target: str, settings: list[str] | None = None) -> Served:
@@ -365,7 +366,7 @@ def served(target: str, settings: list[str] | None = None) -> Served:
     held_out = run.stage("prepare") / "held_out.jsonl"  # absent where only the file to serve was copied
     asked = [Example.from_row(row) for row in files.read_jsonl(held_out)] if held_out.exists() else []
     recipe = recipes.load(Recipe, run.folder / RECIPE, settings)
-    return Served(replace(ref, name=recipe.name), recipe, _first_questions(asked, ref))
+    return Served(replace(ref, name=recipe.name), recipe, _first_questions(asked, ref), run.folder)
 
 
 def _exported(run: Run) -> ModelRef | None:

@@ -29,7 +29,7 @@ from ozfig.recipe.pairs import NoPairs, PairMaker, Passages, RulePairs, TeacherP
 from ozfig.recipe.prepare import HeldOut, Leaks, Mix, Prepare
 from ozfig.recipe.pretrain import Instruct, Pretrain
 from ozfig.recipe.section import Section
-from ozfig.recipe.serve import Serve
+from ozfig.recipe.serve import Polish, Serve, WebSearch
 from ozfig.recipe.tune import Tune
 
 __all__ = [
@@ -59,6 +59,7 @@ __all__ = [
     "Part",
     "Passages",
     "PersonalFilter",
+    "Polish",
     "Prepare",
     "Pretrain",
     "QuotingFilter",
@@ -72,6 +73,7 @@ __all__ = [
     "Source",
     "TeacherPairs",
     "Tune",
+    "WebSearch",
     "Website",
 ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import uvicorn
@@ -19,16 +20,21 @@ from ozfig.serve import conversations, openai, problems, prompt
 from ozfig.serve.answers import Answers
 from ozfig.serve.backend import Backend, Launch, Server
 from ozfig.serve.depends import TheBackend, ThePages
+from ozfig.serve.documents import Documents
 from ozfig.serve.engine import EngineBackend
 from ozfig.serve.guard import Guard
 from ozfig.serve.pages import STATIC, Pages
+from ozfig.serve.polish import Polisher
+from ozfig.serve.replies import Replies
 from ozfig.serve.settings import Settings
+from ozfig.serve.sources import Sources
 from ozfig.store.database import Store
 from ozfig.types import ModelRef
 
 
-def create_app(backend: Backend, settings: Settings, store: Store) -> FastAPI:
-    """The app. It starts and stops the backend; the store stays its maker's."""
+def create_app(backend: Backend, settings: Settings, store: Store, replies: Replies | None = None) -> FastAPI:
+    """The app. It starts and stops the backend and closes `replies`; the store stays its maker's."""
+    replies = replies or Replies(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
@@ -36,11 +42,13 @@ def create_app(backend: Backend, settings: Settings, store: Store) -> FastAPI:
         backend.start()
         yield
         await app.state.answers.close()
+        await app.state.replies.close()
         await backend.stop()
 
     app = FastAPI(title="ozfig", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.backend, app.state.settings, app.state.store = backend, settings, store
-    app.state.answers = Answers(backend, settings, store)
+    app.state.replies = replies
+    app.state.answers = Answers(backend, replies, store)
     app.state.pages = Pages(backend, settings)
     app.include_router(openai.router)
     app.include_router(prompt.router)
@@ -79,20 +87,25 @@ def serve(
     port: int = 8080,
     database: str = "",
     questions: Sequence[str] = (),
+    run: Path | None = None,
 ) -> None:
     """Serve a model until Ctrl-C, by a run's recipe or with the defaults and no system text.
 
-    Port 0 takes a free one; `questions` are shown as examples on an empty page. Raises UserError for a
-    missing file, an unsafe address or a busy port, and what kept the model from loading.
+    `run` is the run's folder, whose documents are searched. Port 0 takes a free one; `questions` are shown as examples
+    on an empty page. Raises UserError for a missing file, an unsafe address or a busy port, and
+    what kept the model from loading.
     """
     section = recipe.serve if recipe else Serve.model_validate({})
     settings = Settings.make(section, recipe.system if recipe else "", questions, host)
+    if recipe:
+        settings = replace(settings, prompt_system=recipe.system)
+    replies = _replies(settings, section, run)
     if model.kind == "gguf":
         check_gguf(Path(model.path))
     store = Store.open(database)
     listener = _listen(host, port)
     backend = _backend(model, section, on_failure=lambda: setattr(server, "should_exit", True))
-    app = create_app(backend, settings, store)
+    app = create_app(backend, settings, store, replies)
     config = uvicorn.Config(app, log_level="warning", server_header=False, timeout_graceful_shutdown=5)
     server = uvicorn.Server(config)
     _announce(model, host, listener.getsockname()[1])
@@ -107,6 +120,12 @@ def serve(
         raise backend.error
     if backend.error:
         raise OutsideError(f"{model.path}: the model could not be loaded: {backend.error}")
+
+
+def _replies(settings: Settings, section: Serve, run: Path | None) -> Replies:
+    """What answers are made with besides the model. Raises UserError for a second model that is not there."""
+    sources = Sources(section, Documents(run, section.retrieve))
+    return Replies(settings, section, sources, Polisher(section.polish) if section.polish.model else None)
 
 
 def _backend(model: ModelRef, section: Serve, on_failure: Callable[[], None]) -> Backend:

@@ -125,6 +125,17 @@ def as_rows(messages: Sequence[Message]) -> list[dict[str, str]]:
     return [{"role": m.role, "content": m.content} for m in messages]
 
 
+def as_chunks(path: str, reply: dict[str, Any]) -> list[dict[str, Any]]:
+    """A whole reply as the chunks of a stream: its text, its end and its usage."""
+    (choice,) = reply["choices"]
+    said = {"delta": choice["message"]} if path == CHAT else {"text": choice["text"]}
+    last: dict[str, Any] = {"delta": {}} if path == CHAT else {"text": ""}
+    return [
+        {"choices": [{"index": 0, **said, "finish_reason": None}]},
+        {"choices": [{"index": 0, **last, "finish_reason": choice["finish_reason"]}], "usage": reply["usage"]},
+    ]
+
+
 def _json(text: str | bytes) -> Any:
     try:
         return json.loads(text)

@@ -12,6 +12,7 @@ from ozfig.serve.answers import Answers
 from ozfig.serve.backend import Backend
 from ozfig.serve.pages import Pages
 from ozfig.serve.problems import ApiError
+from ozfig.serve.replies import Replies
 from ozfig.serve.settings import Settings
 from ozfig.store.database import Store
 
@@ -43,10 +44,16 @@ def _pages(request: Request) -> Pages:
     return pages
 
 
+def _replies(request: Request) -> Replies:
+    replies: Replies = request.app.state.replies
+    return replies
+
+
 TheBackend = Annotated[Backend, Depends(_backend)]
 TheSettings = Annotated[Settings, Depends(_settings)]
 TheStore = Annotated[Store, Depends(_store)]
 TheAnswers = Annotated[Answers, Depends(_answers)]
+TheReplies = Annotated[Replies, Depends(_replies)]
 ThePages = Annotated[Pages, Depends(_pages)]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ozfig import prompts
 from ozfig.engines.base import Decoding
-from ozfig.serve.backend import CHAT, Backend
+from ozfig.serve.backend import CHAT, Backend, as_chunks
 from ozfig.serve.problems import ApiError
 from ozfig.types import Message, ModelRef
 
@@ -46,15 +46,8 @@ class EngineBackend(Backend):
 
     async def stream(self, path: str, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
         """The reply as one chunk, then its end and its usage."""
-        reply = await self.complete(path, body)
-        (choice,) = reply["choices"]
-        if path == CHAT:
-            end = {"index": 0, "delta": {}, "finish_reason": "stop"}
-            yield {"choices": [{"index": 0, "delta": choice["message"], "finish_reason": None}]}
-        else:
-            end = {"index": 0, "text": "", "finish_reason": "stop"}
-            yield {"choices": [{**choice, "finish_reason": None}]}
-        yield {"choices": [end], "usage": reply["usage"]}
+        for chunk in as_chunks(path, await self.complete(path, body)):
+            yield chunk
 
     async def count(self, messages: Sequence[Message]) -> int:
         """How many tokens the messages' texts have for the model's tokenizer."""

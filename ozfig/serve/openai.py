@@ -19,7 +19,8 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from ozfig.serve.backend import CHAT, Backend
-from ozfig.serve.depends import TheBackend, TheSettings, unless_gone
+from ozfig.serve.depends import TheBackend, TheReplies, TheSettings, unless_gone
+from ozfig.serve.polish import for_api
 from ozfig.serve.problems import ApiError
 from ozfig.serve.settings import Settings
 
@@ -116,14 +117,16 @@ async def models(backend: TheBackend) -> dict[str, Any]:
 @router.get("/models/{name:path}", summary="One model")
 async def model(name: str, backend: TheBackend) -> dict[str, Any]:
     """The served model by its name."""
-    _check_model(name, backend)
+    check_model(name, backend)
     return _model(backend)
 
 
 @router.post("/chat/completions", summary="Answer a conversation")
-async def chat(body: ChatRequest, request: Request, backend: TheBackend, settings: TheSettings) -> Any:
+async def chat(
+    body: ChatRequest, request: Request, backend: TheBackend, settings: TheSettings, replies: TheReplies
+) -> Any:
     """Answer the last message; the recipe's system text is added where the request brings none."""
-    _check_model(body.model, backend)
+    check_model(body.model, backend)
     messages = [message.row() for message in body.messages]
     if settings.system and all(message["role"] != "system" for message in messages):
         messages.insert(0, {"role": "system", "content": settings.system})
@@ -136,13 +139,13 @@ async def chat(body: ChatRequest, request: Request, backend: TheBackend, setting
     reply = Reply(
         CHAT, _each(wanted, body), backend.model.name, "chatcmpl-", "chat.completion", "chat.completion.chunk"
     )
-    return await _answer(reply, body, request, backend)
+    return await _answer(reply, body, request, for_api(backend, replies.polisher))
 
 
 @router.post("/completions", summary="Continue a text")
 async def completions(body: TextRequest, request: Request, backend: TheBackend, settings: TheSettings) -> Any:
     """Continue one prompt or several, without a chat template. 16 tokens by default, as OpenAI does."""
-    _check_model(body.model, backend)
+    check_model(body.model, backend)
     if body.echo:
         raise ApiError(400, "echo: llama.cpp gives no probabilities of a prompt; leave it out", "unsupported", "echo")
     prompt = body.prompt
@@ -258,7 +261,7 @@ def _model(backend: Backend) -> dict[str, Any]:
     return {"id": backend.model.name, "object": "model", "created": backend.created, "owned_by": "ozfig"}
 
 
-def _check_model(name: str, backend: Backend) -> None:
+def check_model(name: str, backend: Backend) -> None:
     """Raises ApiError 404 for a model that is not ours; no name means the one there is."""
     if name and name != backend.model.name:
         text = f"the model {name!r} does not exist; this server has {backend.model.name!r}"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ozfig.errors import UserError
-from ozfig.recipe import Serve
+from ozfig.recipe import SYSTEM, Serve
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -17,6 +17,7 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 class Settings:
     """`system` is the recipe's text, `questions` are the examples on an empty page, `host` is what is bound.
 
+    `prompt_system` is for /prompt, where a model without a recipe has a system text too.
     `api_key`: when set, every request but /health and /ready has to bring it.
     """
 
@@ -27,6 +28,7 @@ class Settings:
     host: str = "127.0.0.1"
     allowed_hosts: frozenset[str] = frozenset()
     api_key: str = ""
+    prompt_system: str = SYSTEM
 
     @classmethod
     def make(cls, section: Serve, system: str, questions: Sequence[str], host: str) -> Settings:
