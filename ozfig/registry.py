@@ -19,11 +19,15 @@ PLUGINS: dict[str, dict[str, str]] = {
         "export": "ozfig.export.stage:run",
         "evaluate": "ozfig.evaluate.stage:run",
     },
-    "report": {"summary": "ozfig.evaluate.report:summary_table"},
-    "server": {"api": "ozfig.serve.app:serve"},
+    "report": {"summary": "ozfig.evaluate.report:summary_table", "headline": "ozfig.evaluate.report:headline"},
+    "server": {
+        "api": "ozfig.serve.app:serve",
+        "runs": "ozfig.serve.studio.app:serve",
+        "chat": "ozfig.serve.terminal:chat",
+    },
     "pretrain": {"model": "ozfig.tune.pretrain:pretrain"},
     "tokens": {"shown": "ozfig.tune.look:shown"},
-    "review": {"pairs": "ozfig.prepare.review.desk:open_desk"},
+    "review": {"pairs": "ozfig.prepare.review.desk:open_desk", "shelf": "ozfig.prepare.review.shelf:open_shelf"},
     "source": {
         "website": "ozfig.gather.website:gather",
         "documents": "ozfig.gather.documents:gather",

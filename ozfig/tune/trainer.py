@@ -192,9 +192,9 @@ def train(
 ) -> dict[str, Any]:
     """Train a model from `adapters.attach` in place; returns figures without times.
 
-    Writes `log.jsonl` (step, loss in nats a trained token, learning rate, tokens so far) and
-    `speed.json`, and keeps checkpoints until `remove_checkpoints`. Called again on the same folder it
-    goes on from the newest one. Raises UserError when the loss is not a number, KeyboardInterrupt
+    Writes `plan.json` (steps and tokens to come), `log.jsonl` (step, loss in nats a trained token, learning rate,
+    tokens so far) and `speed.json`, and keeps checkpoints until `remove_checkpoints`. Called again on the same folder
+    it goes on from the newest one. Raises UserError when the loss is not a number, KeyboardInterrupt
     after a checkpoint when it was asked to stop.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -206,6 +206,7 @@ def train(
     apart = plan.packing and attention.suits_row_by_row(model)
     resume = _resumable(folder / CHECKPOINTS, _identity(model, plan, section, seed))
     done = int(resume.name.split("-")[1]) if resume else 0
+    files.write_json(folder / "plan.json", {"steps": plan.steps, "tokens": plan.tokens_at[-1]})
     with ExitStack() as stack:
         stop = stack.enter_context(stop_signals())
         bar = stack.enter_context(console.bar("tune", total=plan.tokens_at[-1], unit="tokens"))
