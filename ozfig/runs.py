@@ -121,3 +121,10 @@ class Run:
             yield
         finally:
             lock.release()
+
+
+def runs_in(folder: Path) -> list[Run]:
+    """The runs of a folder, by name; none when the folder is one itself or is not there."""
+    if (folder / RECIPE).exists():
+        return []
+    return [Run(path.parent) for path in sorted(folder.glob(f"*/{RECIPE}"))]

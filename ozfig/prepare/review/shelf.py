@@ -229,7 +229,9 @@ def _stamps(paths: list[Path]) -> list[tuple[int, int]]:
 def _rows(path: Path) -> Iterator[tuple[int, int, dict[str, Any]]]:
     """The rows of a JSONL file with the place and length of each."""
     if not path.exists():
-        raise UserError(f"{path.parent.parent}: nothing prepared yet; run: ozfig prepare {path.parent.parent}/recipe.yaml")
+        raise UserError(
+            f"{path.parent.parent}: nothing prepared yet; run: ozfig prepare {path.parent.parent}/recipe.yaml"
+        )
     with path.open("rb") as lines:
         at = 0
         for number, line in enumerate(lines, 1):
