@@ -278,7 +278,8 @@ def serve(
     from ozfig.runs import runs_in
 
     if runs_in(Path(target)):
-        return registry.find("server", "runs")(Path(target), host=host, port=port)
+        show = registry.find("server", "runs")
+        return show(Path(target), host=host, port=port)  # type: ignore[no-any-return]
     found = pipeline.served(target, settings or [])
     api = registry.find("server", "api")
     api(found.model, found.recipe, host=host, port=port, database=database, questions=found.questions)

@@ -140,6 +140,7 @@ def check_gguf(path: Path) -> None:
 
 
 def listen(host: str, port: int) -> socket.socket:
+    """A bound socket; port 0 takes a free one. Raises UserError when the address cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

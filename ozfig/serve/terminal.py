@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -15,7 +16,7 @@ from rich.markdown import Markdown
 from ozfig import console
 from ozfig.errors import OutsideError, OzfigError
 from ozfig.recipe import Recipe, Serve
-from ozfig.serve.app import make_backend
+from ozfig.serve.app import check_gguf, make_backend
 from ozfig.serve.backend import CHAT, Backend, as_rows
 from ozfig.serve.context import fit
 from ozfig.serve.problems import ApiError
@@ -98,6 +99,8 @@ def chat(model: ModelRef, recipe: Recipe | None = None) -> None:
     Raises UserError for a file that is no model, and what kept the model from loading.
     """
     section = recipe.serve if recipe else Serve.model_validate({})
+    if model.kind == "gguf":
+        check_gguf(Path(model.path))
     talk = Talk(make_backend(model, section, lambda: None), section, recipe.system if recipe else "")
     with asyncio.Runner() as runner:
         try:
@@ -113,10 +116,8 @@ def chat(model: ModelRef, recipe: Recipe | None = None) -> None:
 
 def _read() -> str | None:
     """The next line; None at the end of the input. Ctrl-C clears what was typed."""
-    try:
+    with suppress(ImportError):
         import readline  # noqa: F401  # history and editing, where the system has it
-    except ImportError:
-        pass
     while True:
         try:
             return input("› ").strip()

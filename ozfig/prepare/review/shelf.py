@@ -36,7 +36,7 @@ INSERT = "insert or ignore into rows(id, file, at, size, side, origin, maker, re
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which pairs to show. `fate` is train, held_out, dropped, flagged or changed; what is empty selects nothing out."""
+    """Which pairs to show; an empty field means all. `fate` is train, held_out, dropped, flagged or changed."""
 
     fate: str = ""
     origin: str = ""
@@ -229,9 +229,8 @@ def _stamps(paths: list[Path]) -> list[tuple[int, int]]:
 def _rows(path: Path) -> Iterator[tuple[int, int, dict[str, Any]]]:
     """The rows of a JSONL file with the place and length of each."""
     if not path.exists():
-        raise UserError(
-            f"{path.parent.parent}: nothing prepared yet; run: ozfig prepare {path.parent.parent}/recipe.yaml"
-        )
+        run = path.parent.parent
+        raise UserError(f"{run}: nothing prepared yet; run: ozfig prepare {run}/recipe.yaml")
     with path.open("rb") as lines:
         at = 0
         for number, line in enumerate(lines, 1):

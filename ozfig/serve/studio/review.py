@@ -1,4 +1,4 @@
-"""The pairs of a run to look at and to change. Changes go into the run's layer of edits, as `ozfig review` makes them."""
+"""The pairs of a run to look at and to change. Changes go into its layer of edits, as those of `ozfig review` do."""
 
 from __future__ import annotations
 

@@ -82,6 +82,6 @@ def _values(run: Run, home: Home) -> dict[str, Any]:
         "run": found,
         "curve": log.curve(),
         "headline": found.headline,
-        "recipe": run.recipe,
+        "base": run.models().get("base"),
         "command": f"ozfig run {run.folder}/recipe.yaml",
     }

@@ -13,7 +13,7 @@ class TrainingLog:
     """Losses (nats a trained token) and tokens by step."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._path, self._file = path, -1
         self._forget()
 
     def follow(self) -> None:
@@ -42,6 +42,6 @@ class TrainingLog:
         return charts.training(self.losses, self.tokens, self.step)
 
     def _forget(self) -> None:
-        self._at, self._file, self.step = 0, -1, 0
+        self._at, self.step = 0, 0
         self.losses: list[float] = []
         self.tokens: list[int] = []

@@ -25,14 +25,14 @@ def _environment() -> Environment:
     return found
 
 
-def html(name: str, **values: Any) -> str:
+def html(template: str, /, **values: Any) -> str:
     """A template of `templates/studio`, filled in."""
-    return _environment().get_template(f"studio/{name}.html").render(**values)
+    return _environment().get_template(f"studio/{template}.html").render(**values)
 
 
-def page(name: str, status: int = 200, framing: bool = False, **values: Any) -> HTMLResponse:
+def page(template: str, /, status: int = 200, framing: bool = False, **values: Any) -> HTMLResponse:
     """A whole page; `framing` allows it a frame of this server's own."""
-    return HTMLResponse(html(name, **values), status, headers=WITH_FRAME if framing else NO_STORE)
+    return HTMLResponse(html(template, **values), status, headers=WITH_FRAME if framing else NO_STORE)
 
 
 def duration(seconds: float) -> str:
