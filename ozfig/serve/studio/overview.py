@@ -130,7 +130,7 @@ class Overview:
         ]
         tune = self.stages[STAGES.index("tune")]
         if tune.metrics and tune.total:
-            rows.insert(0, ("tune: steps", f"{tune.total:,}", f"{tune.metrics['steps']:,}"))
+            rows.insert(0, ("tune steps", f"{tune.total:,}", f"{tune.metrics['steps']:,}"))
         return rows
 
     def stamp(self) -> str:
