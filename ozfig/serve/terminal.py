@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from ozfig.serve.context import fit
 from ozfig.serve.problems import ApiError
 from ozfig.types import Message, ModelRef
 
-HELP = "/system TEXT sets the system text · /reset forgets the conversation · /quit leaves · Ctrl-C stops an answer"
+HELP = "/system TEXT · /reset forgets the conversation · /quit · Ctrl-C stops an answer"
 
 
 @dataclass
@@ -85,7 +86,7 @@ class Talk:
             "max_tokens": self.section.max_tokens,
             "temperature": self.section.temperature,
         }
-        # a pipe gets the text as it is; a terminal sees it set as Markdown while it grows
+        # a terminal sees it grow, set as Markdown; a pipe gets it when it is whole
         with Live(console=self.screen, refresh_per_second=12, vertical_overflow="visible") as live:
             async with aclosing(self.backend.stream(CHAT, body)) as chunks:
                 async for chunk in chunks:
@@ -120,7 +121,7 @@ def _read() -> str | None:
         import readline  # noqa: F401  # history and editing, where the system has it
     while True:
         try:
-            return input("› ").strip()
+            return input("> " if sys.stdin.isatty() else "").strip()
         except KeyboardInterrupt:
             console.say("")
         except EOFError:
