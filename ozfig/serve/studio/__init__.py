@@ -10,8 +10,8 @@ from ozfig.serve.studio import review, routes
 from ozfig.serve.studio.home import Home
 
 
-def install(app: FastAPI, folder: Path | None) -> None:
+def install(app: FastAPI, folder: Path | None, has_chat: bool = True) -> None:
     """Add the pages of a folder of runs to an app; without a folder they say how to have one."""
-    app.state.home = Home(folder)
+    app.state.home = Home(folder, has_chat)
     app.include_router(routes.router)
     app.include_router(review.router)

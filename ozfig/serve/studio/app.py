@@ -23,7 +23,7 @@ def create_app(folder: Path, settings: Settings) -> FastAPI:
     app = FastAPI(title="ozfig", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_api_route("/", lambda: RedirectResponse("/runs"))
     app.add_api_route("/health", lambda: {"status": "ok"})
-    studio.install(app, folder)
+    studio.install(app, folder, has_chat=False)
     app.mount("/static", StaticFiles(directory=STATIC))
     app.add_middleware(Guard, settings=settings)
     problems.install(app)

@@ -19,10 +19,10 @@ SHELVES = 4  # runs whose pairs stay indexed
 
 
 class Home:
-    """The runs below one folder."""
+    """The runs below one folder. `has_chat` says whether the server also answers questions."""
 
-    def __init__(self, folder: Path | None) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path | None, has_chat: bool) -> None:
+        self.folder, self.has_chat = folder, has_chat
         self._shelves: OrderedDict[Path, Any] = OrderedDict()
         self._logs: dict[Path, TrainingLog] = {}
         self._lock = Lock()

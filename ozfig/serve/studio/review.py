@@ -65,13 +65,14 @@ def show(name: str, wanted: Annotated[Wanted, Query()], home: TheHome) -> HTMLRe
         run = home.run(name)
         shelf = home.shelf(run)
     except ApiError as error:
-        return views.page("missing", 404, message=error.message)
+        return views.page("missing", 404, message=error.message, home=home)
     except UserError as error:
-        return views.page("missing", 404, message=str(error))
+        return views.page("missing", 404, message=str(error), home=home)
     start = (wanted.page - 1) * SHOWN
     cards, total = shelf.find(filters.model_dump(), start, SHOWN)
     return views.page(
         "review",
+        home=home,
         name=name,
         folder=run.folder,
         cards=cards,

@@ -34,7 +34,7 @@ def paper() -> FileResponse:
 def listing(home: TheHome) -> HTMLResponse:
     """Every run with the state of its stages, its verdict and score, the newest first."""
     found = sorted((Overview(run) for run in home.runs()), key=lambda o: (o.is_busy, o.date), reverse=True)
-    return views.page("runs", runs=found, folder=home.folder)
+    return views.page("runs", runs=found, home=home)
 
 
 @router.get("/runs/{name}")
@@ -43,7 +43,7 @@ def show(name: str, home: TheHome) -> HTMLResponse:
     try:
         return views.page("run", framing=True, **_values(home.run(name), home))
     except ApiError as error:
-        return views.page("missing", 404, message=error.message)
+        return views.page("missing", 404, message=error.message, home=home)
 
 
 @router.get("/runs/{name}/live")
@@ -79,6 +79,7 @@ def _values(run: Run, home: Home) -> dict[str, Any]:
     tune = found.stages[STAGES.index("tune")]
     tune.done = log.step if tune.state == "running" else 0
     return {
+        "home": home,
         "run": found,
         "curve": log.curve(),
         "headline": found.headline,
