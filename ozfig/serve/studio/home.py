@@ -33,8 +33,9 @@ class Home:
 
     def run(self, name: str) -> Run:
         """One run. Raises ApiError 404 when there is none of this name."""
-        if self.folder and name == Path(name).name and not name.startswith(".") and self._has(name):
-            return Run(self.folder / name)
+        for run in self.runs():  # a name is only ever compared, so that none leads out of the folder
+            if run.folder.name == name:
+                return run
         raise ApiError(404, f"there is no run {name!r} here", "run_not_found")
 
     def shelf(self, run: Run) -> Any:
@@ -54,9 +55,6 @@ class Home:
             found = self._logs.setdefault(run.folder, TrainingLog(run.stage("tune") / "log.jsonl"))
             found.follow()
             return found
-
-    def _has(self, name: str) -> bool:
-        return self.folder is not None and (self.folder / name / RECIPE).is_file()
 
 
 def around(model: ModelRef) -> Path | None:

@@ -94,7 +94,7 @@ def test_the_report_is_shut_off_from_the_server(client):
     assert "frame" not in client.get("/runs").headers["content-security-policy"].replace("frame-ancestors", "")
 
 
-@pytest.mark.parametrize("name", ["none", "%2e%2e", "..%2fyard", ".lock", "%2Fetc"])
+@pytest.mark.parametrize("name", ["none", "%00", "n" * 3000, "%2e%2e", "..%2fyard", ".lock", "%2Fetc"])
 def test_nothing_outside_the_folder_is_a_run(client, name):
     for tail in ("", "/live", "/review", "/page/report"):
         assert client.get(f"/runs/{name}{tail}").status_code == 404
@@ -156,6 +156,8 @@ def test_changes_that_are_refused(client, runs, pairs):
     post = lambda path, headers=HERE, **body: client.post(path, json=body, headers=headers)  # noqa: E731
     assert post(f"/runs/yard/review/{id}", {"Origin": "http://evil.example"}, action="drop").status_code == 403
     assert post(f"/runs/yard/review/{id}", {"Origin": "null"}, action="drop").status_code == 403
+    surrogate = b'{"action": "edit", "question": "\\ud800", "answer": "x"}'
+    assert client.post(f"/runs/yard/review/{id}", content=surrogate, headers=HERE).status_code == 400
     assert post(f"/runs/yard/review/{id}", action="explode").status_code == 400
     assert post(f"/runs/yard/review/{id}", action="edit", question=" ", answer="x").status_code == 400
     assert post("/runs/yard/review/0123", action="drop").status_code == 400
