@@ -263,23 +263,45 @@ def serve(
     settings: Settings = None,
     database: Annotated[str, Parameter(help="SQLAlchemy URL or SQLite file of the stored chats.")] = "",
 ) -> None:
-    """Serve a run or a GGUF file as an OpenAI-compatible API and a chat page.
+    """Serve a run or a GGUF file as an OpenAI-compatible API and a chat page; a folder of runs as its pages alone.
 
     Parameters
     ----------
     target
-        A run folder or a .gguf file.
+        A run folder, a .gguf file or a folder of runs.
     host
         Address to listen on; anything but loopback needs OZFIG_API_KEY.
     port
         Port to listen on.
     """
     from ozfig import pipeline, registry
+    from ozfig.runs import runs_in
 
+    if runs_in(Path(target)):
+        show = registry.find("server", "runs")
+        return show(Path(target), host=host, port=port)  # type: ignore[no-any-return]
     found = pipeline.served(target, settings or [])
     api = registry.find("server", "api")
     given = {"host": host, "port": port, "database": database}
     api(found.model, found.recipe, questions=found.questions, run=found.run, **given)
+    return None
+
+
+@app.command(sort_key=9)
+def chat(target: str, *, settings: Settings = None) -> None:
+    """Talk with a run or a GGUF file in the terminal.
+
+    Ctrl-C stops an answer; /system TEXT sets the system text, /reset forgets the conversation, /quit leaves.
+
+    Parameters
+    ----------
+    target
+        A run folder or a .gguf file.
+    """
+    from ozfig import pipeline, registry
+
+    found = pipeline.served(target, settings or [])
+    registry.find("server", "chat")(found.model, found.recipe)
 
 
 @app.command(sort_key=10)

@@ -16,7 +16,7 @@ from fastapi.staticfiles import StaticFiles
 from ozfig import __version__, console
 from ozfig.errors import OutsideError, OzfigError, UserError
 from ozfig.recipe import Recipe, Serve
-from ozfig.serve import conversations, openai, problems, prompt
+from ozfig.serve import conversations, openai, problems, prompt, studio
 from ozfig.serve.answers import Answers
 from ozfig.serve.backend import Backend, Launch, Server
 from ozfig.serve.depends import TheBackend, ThePages
@@ -28,6 +28,7 @@ from ozfig.serve.polish import Polisher
 from ozfig.serve.replies import Replies
 from ozfig.serve.settings import Settings
 from ozfig.serve.sources import Sources
+from ozfig.serve.studio.home import around
 from ozfig.store.database import Store
 from ozfig.types import ModelRef
 
@@ -53,6 +54,7 @@ def create_app(backend: Backend, settings: Settings, store: Store, replies: Repl
     app.include_router(openai.router)
     app.include_router(prompt.router)
     app.include_router(conversations.router)
+    studio.install(app, around(backend.model))
     app.add_api_route("/health", health, tags=["Health"], summary="How the server is")
     app.add_api_route("/ready", ready, tags=["Health"], summary="Whether the model answers")
     app.add_api_route("/docs", docs, include_in_schema=False)
@@ -103,8 +105,8 @@ def serve(
     if model.kind == "gguf":
         check_gguf(Path(model.path))
     store = Store.open(database)
-    listener = _listen(host, port)
-    backend = _backend(model, section, on_failure=lambda: setattr(server, "should_exit", True))
+    listener = listen(host, port)
+    backend = make_backend(model, section, on_failure=lambda: setattr(server, "should_exit", True))
     app = create_app(backend, settings, store, replies)
     config = uvicorn.Config(app, log_level="warning", server_header=False, timeout_graceful_shutdown=5)
     server = uvicorn.Server(config)
@@ -128,7 +130,7 @@ def _replies(settings: Settings, section: Serve, run: Path | None) -> Replies:
     return Replies(settings, section, sources, Polisher(section.polish) if section.polish.model else None)
 
 
-def _backend(model: ModelRef, section: Serve, on_failure: Callable[[], None]) -> Backend:
+def make_backend(model: ModelRef, section: Serve, on_failure: Callable[[], None]) -> Backend:
     """What answers for a model: llama.cpp for a GGUF file, else the model's own engine."""
     if model.kind == "gguf":
         return Backend(model, launcher(model, section), on_failure)
@@ -156,7 +158,8 @@ def check_gguf(path: Path) -> None:
             raise UserError(f"{path}: not a GGUF file")
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A bound socket; port 0 takes a free one. Raises UserError when the address cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,11 +83,16 @@ def change(folder: Path, path: Path, changes: Iterable[Edit]) -> int:
     wanted = list(changes)
     makers = {entry.example.id: entry.example.maker for entry in entries(folder)}
     for edit in wanted:
-        if edit.action != "add" and edit.id not in makers:
-            raise UserError(f"{edit.id}: no example of this run has this id; find it with --find TEXT")
-        if makers.get(edit.id) == HELD_OUT:
-            raise UserError(f"{edit.id}: a question of prepare.held_out.path; change it in that file")
+        check(edit, makers)
     return edits.append(path, wanted)
+
+
+def check(edit: Edit, makers: Mapping[str, str]) -> None:
+    """Raises UserError when an edit names no example of `makers` (id to maker), or one that is changed elsewhere."""
+    if edit.action != "add" and edit.id not in makers:
+        raise UserError(f"{edit.id}: no example of this run has this id; find it with --find TEXT")
+    if makers.get(edit.id) == HELD_OUT:
+        raise UserError(f"{edit.id}: a question of prepare.held_out.path; change it in that file")
 
 
 def drawn(found: Iterable[Entry], n: int) -> list[Entry]:
