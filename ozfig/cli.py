@@ -256,29 +256,28 @@ def report(
 
 @app.command(sort_key=8)
 def serve(
-    target: str,
-    *,
+    *targets: Annotated[str, Parameter(required=True)],
     host: str = "127.0.0.1",
     port: int = 8080,
     settings: Settings = None,
     database: Annotated[str, Parameter(help="SQLAlchemy URL or SQLite file of the stored chats.")] = "",
 ) -> None:
-    """Serve a run or a GGUF file as an OpenAI-compatible API and a chat page.
+    """Serve runs and GGUF files as an OpenAI-compatible API and a chat page.
 
     Parameters
     ----------
-    target
-        A run folder or a .gguf file.
+    targets
+        Run folders or .gguf files; the first one answers where no model is named.
     host
-        Address to listen on; anything but loopback needs OZFIG_API_KEY.
+        Address to listen on; anything but loopback needs OZFIG_API_KEY and OZFIG_PASSWORD.
     port
         Port to listen on.
     """
     from ozfig import pipeline, registry
 
-    found = pipeline.served(target, settings or [])
+    found = pipeline.served(targets, settings)
     api = registry.find("server", "api")
-    api(found.model, found.recipe, host=host, port=port, database=database, questions=found.questions)
+    api(found.models, found.recipe, host=host, port=port, database=database, questions=found.questions)
 
 
 @app.command(sort_key=10)

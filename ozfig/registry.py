@@ -84,6 +84,7 @@ EXTRAS = {
     "datasets": "hub",
     "lm_eval": "tasks",
     "ddgs": "search",
+    "faster_whisper": "voice",
     "prometheus_client": "serve",
     "pyarrow": "hub",
 }

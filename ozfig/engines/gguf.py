@@ -121,6 +121,5 @@ def _numbers(path: Path) -> dict[str, int]:
     except (ValueError, IndexError, KeyError) as error:
         raise UserError(f"{path}: not a whole GGUF file: {error}") from None
     whole = {gguf.GGUFValueType.UINT32, gguf.GGUFValueType.UINT64, gguf.GGUFValueType.INT32}
-    return {
-        name.partition(".")[2]: int(field.parts[-1][0]) for name, field in fields.items() if field.types[-1:] and field.types[-1] in whole
-    }
+    found = ((name.partition(".")[2], field) for name, field in fields.items() if field.types)
+    return {name: int(field.parts[-1][0]) for name, field in found if field.types[-1] in whole}

@@ -127,7 +127,8 @@ class Journal:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began, told, status = time.perf_counter(), {}, 500
+        told: dict[str, Any] = {}
+        began, status = time.perf_counter(), 500
         token = line.set(told)
 
         async def watched(message: Message) -> None:

@@ -48,6 +48,10 @@ class Pages:
         """One message."""
         return self._render("turn.html", message=message)
 
+    def login(self, error: str = "") -> str:
+        """The page that asks for the password."""
+        return self._render("login.html", error=error)
+
     def docs(self) -> str:
         """The API's documentation."""
         return self._render("docs.html")
