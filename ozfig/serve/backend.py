@@ -51,7 +51,7 @@ class Backend:
         self.error: Exception | None = None
         self.loading = False
         self.used = 0.0  # when it was last asked
-        self.bytes: int | None = None  # what it takes in memory, once it is known
+        self.bytes = 0  # what it takes in memory, about
         self.context = 0
         path = Path(model.path)
         self.created = int(path.stat().st_mtime if path.exists() else time.time())

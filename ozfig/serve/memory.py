@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
+from ozfig.errors import UserError
 from ozfig.types import ModelRef
 
 SHARE = 0.8  # of what is free, for models
@@ -32,14 +33,18 @@ def free(meminfo: Path = Path("/proc/meminfo"), group: Path = GROUP) -> int:
     return machine if given == "max" else min(machine, max(0, int(given) - int(used)))
 
 
-def needed(model: ModelRef, tokens: int) -> int:
-    """About how many bytes a model takes: its weights and, for a GGUF file, the cache for so many tokens."""
-    if model.kind == "openai":
-        return 0
+def needed(model: ModelRef, context: int, slots: int) -> int:
+    """About how many bytes a model takes: its weights and, for a GGUF file, the cache of so many conversations.
+
+    0 for what is elsewhere, and for a broken file: its loading says what is wrong with it.
+    """
     path = Path(model.path)
     if model.kind == "gguf":
         from ozfig.engines.gguf import cache_bytes
 
-        return path.stat().st_size + cache_bytes(path, tokens) if path.is_file() else 0
-    folders = [path, Path(model.base)] if model.base else [path]
+        try:
+            return path.stat().st_size + slots * cache_bytes(path, context)
+        except (OSError, UserError):
+            return 0
+    folders = [Path(folder) for folder in (model.path, model.base) if folder and model.kind != "openai"]
     return IN_FLOAT32 * sum(file.stat().st_size for folder in folders for file in folder.glob("*.safetensors"))

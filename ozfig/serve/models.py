@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ozfig import console
 from ozfig.serve.backend import Backend
-from ozfig.serve.memory import needed
 from ozfig.serve.metrics import Metrics
 from ozfig.serve.problems import ApiError
+from ozfig.types import ModelRef
 
 POLL_SECONDS = 0.1
 STATES = ("idle", "loading", "ok", "failed")
@@ -18,14 +18,16 @@ STATES = ("idle", "loading", "ok", "failed")
 class Models:
     """The first is the default; `limit` is the bytes that loaded models may take together, 0 for no limit.
 
-    A model alone is loaded whatever it takes. `tokens` of context are counted for each GGUF file.
+    `size` says what one takes. A model alone is loaded whatever it takes.
     """
 
-    def __init__(self, backends: Sequence[Backend], limit: int = 0, tokens: int = 0) -> None:
+    def __init__(
+        self, backends: Sequence[Backend], limit: int = 0, size: Callable[[ModelRef], int] = lambda ref: 0
+    ) -> None:
         self._all = {backend.model.name: backend for backend in backends}
         self.default = backends[0].model.name
         self.metrics = Metrics()
-        self._limit, self._tokens = limit, tokens
+        self._limit, self._size = limit, size
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._one_at_a_time = asyncio.Lock()
@@ -93,10 +95,11 @@ class Models:
 
     async def _make_room(self, backend: Backend) -> None:
         """Unload what was not used for longest until the model fits; a model that is answering is waited for."""
-        wanted = await asyncio.to_thread(self._needed, backend)
+        if self._limit:
+            backend.bytes = await asyncio.to_thread(self._size, backend.model)
         while self._loop and self._limit:
             others = [b for b in self._all.values() if b.state == "ok"]
-            if not others or wanted + sum([self._needed(b) for b in others]) <= self._limit:
+            if not others or backend.bytes + sum(b.bytes for b in others) <= self._limit:
                 return
             free = [b for b in others if not b.turnstile.inside and b.model.kind != "openai"]
             if free:
@@ -105,12 +108,6 @@ class Models:
                 await oldest.unload()
             else:
                 await asyncio.sleep(POLL_SECONDS)
-
-    def _needed(self, backend: Backend) -> int:
-        """Bytes of a model, read from its files once."""
-        if backend.bytes is None:
-            backend.bytes = needed(backend.model, self._tokens)
-        return backend.bytes
 
     def _show(self, backend: Backend) -> None:
         """Let the metrics look at a model whenever they are read."""

@@ -36,7 +36,11 @@ class Offer:
         names = [backend.model.name for backend in backends]
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise UserError(f"two models are called {twice!r}; give one another name")
-        return Models(backends, memory.limit(section.memory), section.context * section.parallel)
+        return Models(
+            backends,
+            memory.limit(section.memory),
+            lambda ref: memory.needed(ref, section.context, section.parallel),
+        )
 
     def _own(self, ref: ModelRef, on_failure: Callable[[], None]) -> Backend:
         """What answers for a model on this disk: llama.cpp for a GGUF file, else the model's own engine."""
