@@ -105,7 +105,10 @@ def trained_context(path: Path) -> int:
 
 
 def cache_bytes(path: Path, tokens: int) -> int:
-    """Bytes of keys and values (16 bits each) for so many tokens, or as many as the model reads. Raises UserError for a file that is broken."""
+    """Bytes of keys and values (16 bits each) for so many tokens, at most as many as the model reads.
+
+    Raises UserError for a file that is broken.
+    """
     found = _numbers(path)
     heads = found.get("attention.head_count", 1)
     width = found.get("embedding_length", 0) // heads * found.get("attention.head_count_kv", heads)

@@ -181,9 +181,9 @@ def inside(gguf, tmp_path):
     store = Store.open(str(tmp_path / "chat.db"))
     config = uvicorn.Config(create_app(Models([backend]), Settings(), store), port=0, log_level="warning")
     server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
+    thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    while backend.state == "loading":
+    while backend.state != "ok":
         time.sleep(0.05)
     port = server.servers[0].sockets[0].getsockname()[1]
     yield f"http://127.0.0.1:{port}", llama
