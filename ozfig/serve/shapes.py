@@ -131,5 +131,5 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 def streamed(model: type[BaseModel], text: str) -> dict[int | str, dict[str, Any]]:
     """The replies of a route that answers whole or as server-sent events, and its errors."""
-    events = {"text/event-stream": {"schema": {"type": "string"}}}
+    events: dict[str, Any] = {"text/event-stream": {}}
     return {200: {"model": model, "description": text, "content": events}, **problems(*USUAL)}
