@@ -15,8 +15,10 @@ from ozfig import prompts
 from ozfig.serve.backend import CHAT, Backend, as_rows
 from ozfig.serve.context import fit
 from ozfig.serve.depends import TheBackend, TheSettings, unless_gone
+from ozfig.serve.shapes import USUAL, problems
 
 router = APIRouter(tags=["Prompt"])
+REPLIES: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {}}}, **problems(*USUAL)}
 
 
 class PromptReply(BaseModel):
@@ -28,7 +30,7 @@ class PromptReply(BaseModel):
     seconds: float
 
 
-@router.get("/prompt/{query:path}", summary="Ask one question", response_model=PromptReply)
+@router.get("/prompt/{query:path}", summary="Ask one question", response_model=PromptReply, responses=REPLIES)
 async def prompt(query: str, request: Request, backend: TheBackend, settings: TheSettings, stream: bool = False) -> Any:
     """The answer as JSON, as text where `Accept` prefers text/plain, or as a text stream."""
     began = time.monotonic()
