@@ -256,34 +256,33 @@ def report(
 
 @app.command(sort_key=8)
 def serve(
-    target: str,
-    *,
+    *targets: Annotated[str, Parameter(required=True)],
     host: str = "127.0.0.1",
     port: int = 8080,
     settings: Settings = None,
     database: Annotated[str, Parameter(help="SQLAlchemy URL or SQLite file of the stored chats.")] = "",
 ) -> None:
-    """Serve a run or a GGUF file as an OpenAI-compatible API and a chat page; a folder of runs as its pages alone.
+    """Serve runs and GGUF files as an OpenAI-compatible API and a chat page; a folder of runs as its pages alone.
 
     Parameters
     ----------
-    target
-        A run folder, a .gguf file or a folder of runs.
+    targets
+        Run folders or .gguf files, the first one answers where no model is named; or one folder of runs.
     host
-        Address to listen on; anything but loopback needs OZFIG_API_KEY.
+        Address to listen on; anything but loopback needs OZFIG_API_KEY and OZFIG_PASSWORD.
     port
         Port to listen on.
     """
     from ozfig import pipeline, registry
     from ozfig.runs import runs_in
 
-    if runs_in(Path(target)):
+    if len(targets) == 1 and runs_in(Path(targets[0])):
         show = registry.find("server", "runs")
-        return show(Path(target), host=host, port=port)  # type: ignore[no-any-return]
-    found = pipeline.served(target, settings or [])
+        return show(Path(targets[0]), host=host, port=port)  # type: ignore[no-any-return]
+    found = pipeline.served(targets, settings)
     api = registry.find("server", "api")
     given = {"host": host, "port": port, "database": database}
-    api(found.model, found.recipe, questions=found.questions, run=found.run, **given)
+    api(found.models, found.recipe, questions=found.questions, run=found.run, **given)
     return None
 
 
@@ -300,7 +299,7 @@ def chat(target: str, *, settings: Settings = None) -> None:
     """
     from ozfig import pipeline, registry
 
-    found = pipeline.served(target, settings or [])
+    found = pipeline.served([target], settings)
     registry.find("server", "chat")(found.model, found.recipe)
 
 

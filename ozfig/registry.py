@@ -93,6 +93,7 @@ EXTRAS = {
     "pptx": "documents",
     "datasets": "hub",
     "ddgs": "search",
+    "faster_whisper": "voice",
     "prometheus_client": "serve",
     "pyarrow": "hub",
     "lm_eval": "tasks",

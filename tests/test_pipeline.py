@@ -148,7 +148,7 @@ def test_a_new_tuning_takes_the_old_file_out_of_service(finished, tmp_path):
     changed = recipes.load(Recipe, path, ["tune.epochs=1"])
     assert "quantised" not in pipeline.execute(changed, copy, until="tune").models
     with pytest.raises(UserError, match="nothing exported yet"):
-        pipeline.served(str(copy.folder))
+        pipeline.served([str(copy.folder)])
 
 
 def test_two_processes_do_not_share_a_run(finished):
@@ -163,7 +163,7 @@ def test_a_moved_run_still_finds_its_models(finished, tmp_path):
     _, run, _ = finished
     moved = tmp_path / "elsewhere"
     shutil.copytree(run.folder, moved)
-    found = pipeline.served(str(moved))
+    found = pipeline.served([str(moved)])
     assert found.model.path == str(moved / "export" / "small.Q4_K_M.gguf")
     assert found.recipe.name == "small"
     assert len(found.questions) == 4

@@ -22,9 +22,10 @@ from ozfig.recipe.clean import (
     RefusalFilter,
     SemanticFilter,
 )
-from ozfig.recipe.evaluate import Benchmark, Evaluate, OtherModel, RunningText
+from ozfig.recipe.evaluate import Benchmark, Evaluate, RunningText
 from ozfig.recipe.export import Export, Limits
 from ozfig.recipe.gather import Dataset, Documents, Feedback, Gather, Source, Website
+from ozfig.recipe.other import OtherModel, Transcriber
 from ozfig.recipe.pairs import NoPairs, PairMaker, Passages, RulePairs, TeacherPairs
 from ozfig.recipe.prepare import HeldOut, Leaks, Mix, Prepare
 from ozfig.recipe.pretrain import Instruct, Pretrain
@@ -72,6 +73,7 @@ __all__ = [
     "Serve",
     "Source",
     "TeacherPairs",
+    "Transcriber",
     "Tune",
     "WebSearch",
     "Website",

@@ -6,6 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from ozfig.recipe.other import OtherModel, Transcriber
 from ozfig.recipe.section import Section
 
 Provider = Literal["duckduckgo", "ddgs", "searxng"]
@@ -138,8 +139,34 @@ conversation says otherwise; never: not even there."""
     """Web search."""
     polish: Polish = Polish()
     """A second model that cleans each answer before it is shown."""
+    models: list[OtherModel] = []
+    """Other models to offer by name, as {name: big, model: hub id, folder, .gguf file or URL}."""
+    memory: Literal["auto"] | float = Field("auto")
+    """GB that loaded models may take together; the one that was not used for longest leaves. auto is 0.8 of what is
+    free at the start."""
+    queue: int = Field(64, ge=0)
+    """Requests that wait for each model beyond those that it answers; the next one gets a 429 with Retry-After."""
+    requests_per_minute: int = Field(0, ge=0)
+    """Requests to the API a minute for each key; 0 sets no limit."""
+    transcribe: Transcriber | None = None
+    """What turns speech into text; without it faster-whisper's base model where the extra `voice` is installed."""
 
     @field_validator("template")
     @classmethod
     def _has_places(cls, value: str) -> str:
         return _with_places(value, "{question}", "{results}")
+
+    @field_validator("memory")
+    @classmethod
+    def _some_memory(cls, value: Literal["auto"] | float) -> Literal["auto"] | float:
+        if value != "auto" and value <= 0:
+            raise ValueError("memory is auto or a number of GB above 0")
+        return value
+
+    @field_validator("models")
+    @classmethod
+    def _names_once(cls, models: list[OtherModel]) -> list[OtherModel]:
+        names = [model.name for model in models]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"{twice!r} is named twice")
+        return models

@@ -13,6 +13,7 @@ from typing import Any
 
 from ozfig.serve.backend import Backend
 from ozfig.serve.context import history
+from ozfig.serve.models import Models
 from ozfig.serve.problems import ApiError
 from ozfig.serve.replies import Replies, Reply
 from ozfig.store.database import Store
@@ -25,8 +26,8 @@ SAVE_SECONDS = 1.0
 class Answer:
     """The text so far of one answer. `asked` and `message` are the ids of the stored question and answer."""
 
-    def __init__(self, asked: int, message: int, reply: Reply) -> None:
-        self.asked, self.message, self.reply = asked, message, reply
+    def __init__(self, asked: int, message: int, backend: Backend, reply: Reply) -> None:
+        self.asked, self.message, self.backend, self.reply = asked, message, backend, reply
         self.has_sources = False  # until it is known which there are
         self.text, self.error = "", ""
         self.began, self.done = time.monotonic(), False
@@ -73,8 +74,8 @@ class Answer:
 class Answers:
     """Every answer that is being written, at most one a conversation."""
 
-    def __init__(self, backend: Backend, replies: Replies, store: Store) -> None:
-        self._backend, self._replies, self._store = backend, replies, store
+    def __init__(self, models: Models, replies: Replies, store: Store) -> None:
+        self._models, self._replies, self._store = models, replies, store
         self._live: dict[str, Answer] = {}
 
     def of(self, conversation: str) -> Answer | None:
@@ -84,22 +85,22 @@ class Answers:
     async def ask(self, conversation: str, question: str) -> Answer:
         """Store a question and begin its answer.
 
-        Raises ApiError: 404 no such conversation, 409 one is being written, 400 too long, 503 not loaded.
+        Raises ApiError: 404 no such conversation or model, 409 one is being written, 400 too long, 503 not loaded.
         """
         chat = await asyncio.to_thread(self._store.get, conversation)
         if chat is None:
             raise ApiError(404, "this conversation does not exist", "conversation_not_found")
         turns = history([Message(m.role, m.content) for m in chat.messages])  # type: ignore[arg-type]
         turns.append(Message("user", question))
-        reply = await self._replies.begin(self._backend, turns, chat.settings)
+        backend = self._models.get(str(chat.settings.get("model", "")))
+        reply = await self._replies.begin(backend, turns, chat.settings)
         if conversation in self._live:
             raise ApiError(409, "an answer is being written; stop it first", "busy")
         # no await between the check and the entry, so that two tabs cannot both pass
         asked = self._store.add(conversation, "user", question)
-        model = self._backend.model
-        fields = {"model": model.name, "model_sha256": model.sha256, "left_out": reply.left_out}
+        fields = {"model": backend.model.name, "model_sha256": backend.model.sha256, "left_out": reply.left_out}
         row = self._store.add(conversation, "assistant", "", "streaming", **fields)
-        answer = self._live[conversation] = Answer(asked.id, row.id, reply)
+        answer = self._live[conversation] = Answer(asked.id, row.id, backend, reply)
         answer.task = asyncio.create_task(self._write(conversation, answer))
         return answer
 
@@ -136,16 +137,16 @@ class Answers:
         fields = {"tokens": reply.tokens, "seconds": seconds, "left_out": reply.left_out, "sources": reply.sources}
         if status == "complete":
             fields |= {"raw": reply.raw}
-        details = reply.details(self._backend)
+        details = reply.details(answer.backend)
         self._store.finish(answer.message, reply.text, status, details=details, **fields)
         self._live.pop(conversation, None)
         await answer.end()
 
     async def _receive(self, answer: Answer) -> None:
-        await self._replies.enrich(self._backend, answer.reply)
+        await self._replies.enrich(answer.backend, answer.reply)
         await answer.show_sources()
         saved = time.monotonic()
-        async with aclosing(self._replies.stream(self._backend, answer.reply)) as pieces:
+        async with aclosing(self._replies.stream(answer.backend, answer.reply)) as pieces:
             async for piece in pieces:
                 if piece:
                     await answer.grow(piece)

@@ -102,6 +102,7 @@ class Polished(Backend):
     def __init__(self, first: Backend, polisher: Polisher) -> None:
         self._first, self._polisher = first, polisher
         self.model, self.created = first.model, first.created
+        self.replies_in_context, self.context = first.replies_in_context, first.context
 
     async def complete(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """One whole reply, its text polished. Raises what the first backend raises."""

@@ -12,12 +12,13 @@ from fastapi.responses import PlainTextResponse, StreamingResponse
 from pydantic import BaseModel
 
 from ozfig.serve.backend import Backend
-from ozfig.serve.depends import TheBackend, TheReplies, TheSettings, unless_gone
-from ozfig.serve.openai import check_model
+from ozfig.serve.depends import TheModels, TheReplies, TheSettings, unless_gone
 from ozfig.serve.replies import Replies, Reply
+from ozfig.serve.shapes import USUAL, problems
 from ozfig.types import Message
 
 router = APIRouter(tags=["Prompt"])
+REPLIES: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {}}}, **problems(*USUAL)}
 
 
 class PromptReply(BaseModel):
@@ -39,18 +40,18 @@ class Wanted(BaseModel):
     stream: bool = False
 
 
-@router.get("/prompt/{query:path}", summary="Ask one question", response_model=PromptReply)
+@router.get("/prompt/{query:path}", summary="Ask one question", response_model=PromptReply, responses=REPLIES)
 async def prompt(
     query: str,
     request: Request,
-    backend: TheBackend,
+    models: TheModels,
     settings: TheSettings,
     replies: TheReplies,
     wanted: Annotated[Wanted, Query()],
 ) -> Any:
     """The answer as JSON, as text where `Accept` prefers text/plain, or as a text stream."""
     began = time.monotonic()
-    check_model(wanted.model, backend)
+    backend = models.get(wanted.model)
     chosen: dict[str, Any] = {"system": settings.prompt_system, "web": replies.section.web.prompt}
     chosen |= wanted.model_dump(include={"web", "documents"}, exclude_none=True)
     reply = await replies.begin(backend, [Message("user", query)], chosen)

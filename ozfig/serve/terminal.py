@@ -7,7 +7,6 @@ import sys
 import time
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -17,9 +16,10 @@ from rich.markdown import Markdown
 from ozfig import console
 from ozfig.errors import OutsideError, OzfigError
 from ozfig.recipe import Recipe, Serve
-from ozfig.serve.app import check_gguf, make_backend
 from ozfig.serve.backend import CHAT, Backend, as_rows
 from ozfig.serve.context import fit
+from ozfig.serve.models import Models
+from ozfig.serve.offer import Offer
 from ozfig.serve.problems import ApiError
 from ozfig.types import Message, ModelRef
 
@@ -30,16 +30,21 @@ HELP = "/system TEXT · /reset forgets the conversation · /quit · Ctrl-C stops
 class Talk:
     """One conversation; answers go to standard output as they come."""
 
-    backend: Backend
+    models: Models
     section: Serve
     system: str
     turns: list[Message] = field(default_factory=list)
     screen: Console = field(default_factory=lambda: Console(highlight=False))
     said: str = ""
 
+    @property
+    def backend(self) -> Backend:
+        """The one model."""
+        return self.models.get()
+
     async def open(self) -> None:
         """Load the model. Raises OzfigError with what kept it from loading."""
-        self.backend.start()
+        self.models.start()
         while self.backend.state == "loading":
             await asyncio.sleep(0.02)
         if isinstance(self.backend.error, OzfigError):
@@ -100,9 +105,7 @@ def chat(model: ModelRef, recipe: Recipe | None = None) -> None:
     Raises UserError for a file that is no model, and what kept the model from loading.
     """
     section = recipe.serve if recipe else Serve.model_validate({})
-    if model.kind == "gguf":
-        check_gguf(Path(model.path))
-    talk = Talk(make_backend(model, section, lambda: None), section, recipe.system if recipe else "")
+    talk = Talk(Offer(section, lambda: None).models([model]), section, recipe.system if recipe else "")
     with asyncio.Runner() as runner:
         try:
             runner.run(talk.open())
@@ -112,7 +115,7 @@ def chat(model: ModelRef, recipe: Recipe | None = None) -> None:
                 if line and not line.startswith("/"):
                     talk.ask(runner, line)
         finally:
-            runner.run(talk.backend.stop())
+            runner.run(talk.models.stop())
 
 
 def _read() -> str | None:

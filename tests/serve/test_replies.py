@@ -21,6 +21,7 @@ from ozfig.serve.app import create_app
 from ozfig.serve.backend import CHAT, Backend
 from ozfig.serve.documents import Documents
 from ozfig.serve.fence import CLOSE, OPEN
+from ozfig.serve.models import Models
 from ozfig.serve.polish import Polisher
 from ozfig.serve.replies import Replies
 from ozfig.serve.settings import Settings
@@ -75,7 +76,8 @@ def app(llama, tmp_path, section, documents=None, system="Be kind."):
     settings = Settings(system=system, max_tokens=24)
     polisher = Polisher(section.polish) if section.polish.model else None
     replies = Replies(settings, section, Sources(section, documents), polisher)
-    server = uvicorn.Server(uvicorn.Config(create_app(backend, settings, store, replies), port=0, log_level="warning"))
+    web = create_app(Models([backend]), settings, store, replies)
+    server = uvicorn.Server(uvicorn.Config(web, port=0, log_level="warning"))
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started or backend.state == "loading":

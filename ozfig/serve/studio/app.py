@@ -11,10 +11,11 @@ from fastapi.staticfiles import StaticFiles
 
 from ozfig import __version__, console
 from ozfig.recipe import Serve
-from ozfig.serve import problems, studio
+from ozfig.serve import login, problems, studio
 from ozfig.serve.app import listen
 from ozfig.serve.guard import Guard
-from ozfig.serve.pages import STATIC
+from ozfig.serve.login import Sessions
+from ozfig.serve.pages import STATIC, Pages
 from ozfig.serve.settings import Settings
 
 
@@ -25,7 +26,9 @@ def create_app(folder: Path, settings: Settings) -> FastAPI:
     app.add_api_route("/health", lambda: {"status": "ok"})
     studio.install(app, folder, has_chat=False)
     app.mount("/static", StaticFiles(directory=STATIC))
-    app.add_middleware(Guard, settings=settings)
+    app.state.pages, app.state.sessions = Pages(settings), Sessions(settings.password)
+    app.include_router(login.router)
+    app.add_middleware(Guard, settings=settings, sessions=app.state.sessions)
     problems.install(app)
     return app
 
