@@ -43,7 +43,7 @@ PIPELINE = [
     Stage("gather", version=3, uses=()),
     Stage(
         "prepare",
-        version=3,
+        version=4,
         inputs={
             "documents": "gather/documents.jsonl",
             "examples": "gather/examples.jsonl",

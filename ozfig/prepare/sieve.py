@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ozfig.edits import BY_HAND, Layer
+from ozfig.edits import BY_HAND, REPLACED, Layer
 from ozfig.prepare import Verdict
 from ozfig.prepare.rows import StoredRows
 from ozfig.types import Dropped, Example, Flagged
@@ -103,23 +103,28 @@ class _View(Sequence[Example]):
 
 
 class Laid:
-    """The stream of examples with the edits over them; what people dropped or protected is known when it is read."""
+    """The stream of examples with the edits over them; what people took out or protected is known when it is read."""
 
     def __init__(self, examples: Iterable[Example], layer: Layer) -> None:
         self.layer = layer
         self.dropped: list[Dropped] = []
         self.protected: set[str] = set()
-        self.edited = 0
         self._examples = examples
 
     def __iter__(self) -> Iterator[Example]:
         by_hand = len(self.layer.added)
         for left, example in enumerate(chain(self.layer.added, self._examples), -by_hand):
             edited = self.layer.apply(example)
+            if edited.example.id != example.id:
+                self.dropped.append(Dropped(example, REPLACED, edited.example.question))
             if edited.drop:
                 self.dropped.append(Dropped(edited.example, BY_HAND))
                 continue
-            self.edited += edited.example.id != example.id
             if edited.keep or left < 0:
                 self.protected.add(edited.example.id)
             yield edited.example
+
+    def counts(self) -> dict[str, int]:
+        """How many examples people edited, dropped and added."""
+        fates = Counter(note.reason for note in self.dropped)
+        return {"edited": fates[REPLACED], "dropped": fates[BY_HAND], "added": len(self.layer.added)}

@@ -92,7 +92,7 @@ def run(job: Job) -> Outcome:
         "pairs": dict(sorted(pairs.makers.items())),
         "made": made.counts,
         "passages": len(context.passages),
-        "edits": {"edited": laid.edited, "dropped": len(laid.dropped), "added": len(laid.layer.added)},
+        "edits": laid.counts(),
         "restored": dict(sorted(sieve.restored.items())),
         **_metrics(sieve, sides, dropped, flagged),
     }
