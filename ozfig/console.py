@@ -58,6 +58,16 @@ def bar(name: str, total: float | None = None, unit: str = "rows") -> Iterator[B
         yield Bar(progress, progress.add_task(name, total=total, unit=unit, notes=""))
 
 
+def counted(n: int, noun: str, plural: str = "") -> str:
+    """A number with its noun: 1 row, 2 rows; `plural` is given where an s does not make it."""
+    return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
+
+
+def figures(*parts: str) -> None:
+    """Print the few figures that a stage ends with, on one line; empty ones are left out."""
+    screen.print(f"    [dim]{escape(' · '.join(filter(None, parts)))}[/dim]", soft_wrap=True)
+
+
 def say(text: str) -> None:
     """Print one line of progress."""
     screen.print(text, soft_wrap=True)

@@ -75,6 +75,10 @@ class Sieve:
             verdict = note.verdict
             yield Dropped(self.rows[note.place], verdict.reason, verdict.neighbour, verdict.score)
 
+    def taken(self) -> Counter[str]:
+        """How many rows were taken out for each reason."""
+        return Counter(note.verdict.reason for note in self._notes if note.verdict.replacement is None)
+
     def flagged(self) -> Iterator[Flagged]:
         """What was kept and should be looked at; rows that were dropped after all are left out."""
         left = set(self.kept.tolist())

@@ -56,6 +56,8 @@ class Desk:
 
     def change(self, changes: Changes) -> None:
         """Make the changes. Raises UserError for an unknown id or a table that does not fit; then nothing changed."""
+        if changes.export_to and not changes.export_to.absolute().parent.is_dir():
+            raise UserError(f"{changes.export_to.parent}: no such folder; make it first")
         wanted = [Edit("drop", id) for id in changes.drop or []]
         wanted += [Edit("restore", id) for id in changes.restore or []]
         if (changes.question or changes.answer) and not changes.edit:
@@ -66,6 +68,8 @@ class Desk:
             wanted.append(Edit("edit", changes.edit, changes.question, changes.answer))
         if changes.import_from:
             wanted += spreadsheet.from_csv(self.folder, changes.import_from, self.edits, changes.missing)
+            if not wanted:
+                console.warn(f"{changes.import_from}: says nothing that is not so already")
         if wanted:
             with self.run.lock():
                 self.changes = entries.change(self.folder, self.edits, wanted)

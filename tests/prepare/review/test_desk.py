@@ -97,6 +97,7 @@ def test_an_edit_is_shown_and_can_be_taken_back_by_either_id(run):
         (["--answer", "Better."], "need --edit"),
         (["--drop", ASKED.id], "change it in that file"),
         (["--samples", "0"], "--samples"),
+        (["--export", "no/such/folder/pairs.csv"], "no/such/folder: no such folder"),
         (["--import", "nowhere.csv"], "nowhere.csv"),
     ],
 )
