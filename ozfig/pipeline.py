@@ -6,7 +6,8 @@ import platform
 import resource
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any, get_args
 
 from ozfig import __version__, console, files, prompts, recipes, registry
 from ozfig.engines.resolve import locate, resolve
-from ozfig.errors import UserError
+from ozfig.errors import OzfigError, UserError
 from ozfig.recipe import OtherModel, Pretrain, Recipe
 from ozfig.recipe.export import Quant
 from ozfig.runs import EDITS, RECIPE, STAGES, Run
@@ -43,7 +44,7 @@ PIPELINE = [
     Stage("gather", version=3, uses=()),
     Stage(
         "prepare",
-        version=3,
+        version=4,
         inputs={
             "documents": "gather/documents.jsonl",
             "examples": "gather/examples.jsonl",
@@ -151,7 +152,7 @@ def execute(
     """
     check(recipe)
     started = time.monotonic()
-    with run.lock():
+    with _removed_if_empty(run), run.lock():
         run.freeze(recipe)
         models = run.models()
         models.pop("base", None)
@@ -173,6 +174,19 @@ def execute(
                 announce(stage.name, status, time.monotonic() - began)
         run.freeze(frozen)
     return Result(run.folder, time.monotonic() - started, report, models)
+
+
+@contextmanager
+def _removed_if_empty(run: Run) -> Iterator[None]:
+    """Take the folder of a new run away when its first stage fails with nothing in the cache to go on with."""
+    is_new = not run.folder.exists()
+    try:
+        yield
+    except OzfigError:
+        kept = (path for path in (run.folder / "cache").rglob("*") if path.is_file())
+        if is_new and run.manifest(STAGES[0]) is None and not any(kept):
+            shutil.rmtree(run.folder, ignore_errors=True)
+        raise
 
 
 def shown_tokens(recipe: Recipe, run: Run, n: int) -> list[list[tuple[str, bool]]]:
