@@ -21,7 +21,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from ozfig.prepare.items import SENTENCE_END, all_parts
+from ozfig.overlap.items import SENTENCE_END, all_parts
 from ozfig.prepare.leaks import find_leaks
 from ozfig.recipe import Leaks
 from ozfig.types import Example

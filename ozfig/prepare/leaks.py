@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ozfig.prepare import Verdict, contamination
-from ozfig.prepare.contamination import GRAM, STOCK
+from ozfig.overlap import contamination
+from ozfig.overlap.contamination import GRAM, STOCK
+from ozfig.overlap.words import content_words, grams, normalised, numbers
+from ozfig.prepare import Verdict
 from ozfig.prepare.duplicates import jaccard
-from ozfig.prepare.words import content_words, grams, normalised, numbers
 from ozfig.recipe import Leaks
 from ozfig.types import Example
 
@@ -40,9 +41,10 @@ def find_leaks(
                 kind, item, score = found
                 leaked[i] = True
                 yield Verdict(i, f"leak: {kind}", "drop", held_out[item].question, score)
-    for verdict in contamination.find(rows, benchmarks):
-        if not leaked[verdict.index]:
-            yield verdict
+    for held in contamination.find(rows, benchmarks):
+        if not leaked[held.row]:
+            question = benchmarks[held.item].question
+            yield Verdict(held.row, f"leak: benchmark {held.kind}", "drop", question, held.share)
 
 
 def _stock(rows: Sequence[Example], held_out: Sequence[Example]) -> set[str]:
