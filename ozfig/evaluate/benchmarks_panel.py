@@ -1,0 +1,198 @@
+"""Was anything lost? The benchmarks before and after, and whether tuning made the model forget."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ozfig.evaluate import figures as f
+from ozfig.evaluate.figures import Figures, Outcome
+from ozfig.evaluate.panels import shown_change
+from ozfig.evaluate.statistics import Z95
+from ozfig.pages import charts
+from ozfig.types import Comparison
+
+SURE = 0.05  # an adjusted p from here on is noise
+# what a task is judged by: the harness gives most several metrics
+MAIN = ("acc", "exact_match", "mcq_accuracy", "f1", "bleu", "smoothed_bleu_4")
+Listed = dict[str, Any]
+
+
+class Benchmark:
+    """One task, group or tag that the recipe names, with its figures and the metric that it is judged by."""
+
+    def __init__(self, report: dict[str, Any], listed: Listed) -> None:
+        self.task, self.condition = listed["task"], listed["condition"]
+        self.parts: list[str] = listed.get("parts", [])
+        self.found = Figures(report, self.task)
+        self.metrics = [
+            m for m in self.found.metrics if any(self.found.score(p, self.condition, m) for p in self.found.points)
+        ]
+        self.main = next((m for wanted in MAIN for m in self.metrics if m.split(",")[0] == wanted), self.metrics[0])
+
+    def compare(self, a: str, b: str) -> Comparison | None:
+        """The paired difference b - a of the metric that the task is judged by."""
+        return self.found.compare(a, b, self.condition, self.main)
+
+    @property
+    def n(self) -> int:
+        """How many items were asked."""
+        scores = (self.found.score(p, self.condition, self.main) for p in self.found.points)
+        return max(score.n for score in scores if score)
+
+
+def measured(report: dict[str, Any]) -> list[Benchmark]:
+    """The benchmarks of a report that gave a figure, in the recipe's order."""
+    rows = report.get("tasks", [])
+    found = {score["task"] for score in report["scores"]}
+    return [Benchmark(report, listed) for listed in rows if listed["task"] in found]
+
+
+def lasting(change: Comparison) -> Outcome:
+    """Whether a difference is more than noise, also when all tasks are looked through for one that stands out."""
+    is_sure = change.p_adjusted is None or change.p_adjusted < SURE
+    return (f.outcome(change) or "noise") if is_sure else "noise"
+
+
+def forgetting(report: dict[str, Any]) -> list[str]:
+    """Whether tuning made the model forget, and what the items cannot show; empty without benchmarks."""
+    changes = _tuning(report)
+    if not changes:
+        return []
+    fallen = [(task, c) for task, c in changes if lasting(c) == "worse"]
+    risen = [(task, c) for task, c in changes if lasting(c) == "better"]
+    asked = f"{len(changes)} benchmark" + ("s" if len(changes) > 1 else "")
+    if fallen:
+        text = [f"**Tuning made the model forget**: worse beyond noise on {len(fallen)} of {asked}: {_list(fallen)}."]
+    else:
+        text = [f"**No sign of forgetting**: on {asked} none got worse beyond noise.", _cannot_show(changes)]
+    return [*text, *([f"Better beyond noise: {_list(risen)}."] if risen else [])]
+
+
+def _tuning(report: dict[str, Any]) -> list[tuple[Benchmark, Comparison]]:
+    return [(task, change) for task in measured(report) if (change := task.compare("base", "tuned"))]
+
+
+def _list(changes: Sequence[tuple[Benchmark, Comparison]]) -> str:
+    return ", ".join(f"{task.task} **{f.difference(c)}** {f.interval(c)}{_adjusted(c)}" for task, c in changes)
+
+
+def _adjusted(change: Comparison) -> str:
+    return "" if change.p_adjusted is None else f" (adjusted p {f.p_value(change.p_adjusted)})"
+
+
+def _cannot_show(changes: Sequence[tuple[Benchmark, Comparison]]) -> str:
+    """The largest loss that the intervals leave open: no proof of loss is no proof of none."""
+
+    def loss(change: Comparison) -> float:
+        return change.high if f.is_lower_better(change.metric) else -change.low
+
+    task, worst = max(changes, key=lambda row: loss(row[1]))
+    if loss(worst) <= 0:
+        return ""
+    end = worst.high if f.is_lower_better(worst.metric) else worst.low
+    digits = f.decimals((worst.high - worst.low) / 4)
+    return f"A loss as large as {f.signed(end, digits)} ({task.task}, n {worst.n:,}) is not ruled out by so few items."
+
+
+def smaller(report: dict[str, Any], names: Mapping[str, str]) -> list[str]:
+    """What each exported file lost against the tuned model on the benchmarks."""
+    tasks, text = measured(report), []
+    for point in dict.fromkeys(p for task in tasks for p in task.found.points if p not in ("base", "tuned")):
+        changes = [(task, c) for task in tasks if (c := task.compare("tuned", point))]
+        fallen = [(task, c) for task, c in changes if lasting(c) == "worse"]
+        if fallen:
+            text.append(f"**{names[point]} lost** against full precision: {_list(fallen)}.")
+    level = [names[p] for p in _files(tasks) if not any(lasting(c) == "worse" for c in _against(tasks, p))]
+    return [*text, *([f"Against full precision no loss beyond noise: {', '.join(level)}."] if level else [])]
+
+
+def _files(tasks: Sequence[Benchmark]) -> list[str]:
+    """The points that the tuned model is compared with as files made from it."""
+    points = dict.fromkeys(p for task in tasks for p in task.found.points if p not in ("base", "tuned"))
+    return [point for point in points if _against(tasks, point)]
+
+
+def _against(tasks: Sequence[Benchmark], point: str) -> list[Comparison]:
+    return [c for task in tasks if (c := task.compare("tuned", point))]
+
+
+def panel(report: dict[str, Any], names: Mapping[str, str], samples: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A chart for each benchmark: every model's score with its interval, on the same axis, and what changed."""
+    return [_chart(task, names, guessing(task, samples)) for task in measured(report)]
+
+
+def _chart(task: Benchmark, names: Mapping[str, str], guess: float | None) -> dict[str, Any]:
+    scores = {p: s for p in task.found.points if (s := task.found.score(p, task.condition, task.main))}
+    highest = max(s.mean + Z95 * s.stderr for s in scores.values())
+    top = 1.0 if highest <= 1 or f.is_share(task.main) else f.nice_top(highest)
+    rows = [
+        {
+            "name": names[point],
+            "bar": charts.bar(s.mean, s.mean - Z95 * s.stderr, s.mean + Z95 * s.stderr, top, point),
+            "mean": task.found.mean(s),
+            "margin": task.found.margin(s),
+        }
+        for point, s in scores.items()
+    ]
+    pairs = [("base", "tuned"), *(("tuned", p) for p in scores if p not in ("base", "tuned"))]
+    changes = [
+        {"name": f"{names[b]} {f.MINUS} {names[a]}", **corrected(c)} for a, b in pairs if (c := task.compare(a, b))
+    ]
+    return {
+        "task": task.task,
+        "shots": task.condition,
+        "n": f"{task.n:,}",
+        "metric": f.label(task.main),
+        "lower": f.is_lower_better(task.main),
+        "guess": "" if guess is None else f.number(guess),
+        "rows": rows,
+        "top": f"{top:,g}",
+        "changes": changes,
+        "parts": len(task.parts),
+    }
+
+
+def corrected(change: Comparison) -> dict[str, str]:
+    """A difference as pages show it, judged by the p that is corrected for the number of tasks."""
+    outcome = lasting(change)
+    word = "identical" if f.word(change) == "identical" else "noise" if outcome == "noise" else ""
+    p = change.p if change.p_adjusted is None else change.p_adjusted
+    return shown_change(change) | {"outcome": outcome, "word": word, "p": f.p_value(p)}
+
+
+def guessing(task: Benchmark, samples: Sequence[dict[str, Any]]) -> float | None:
+    """The accuracy of one who picks any choice blindly; None where a task has no choices or another metric."""
+    if task.main != "acc":
+        return None
+    wanted = {task.task, *task.parts}
+    counts = [
+        len(row.get("choices", ())) for row in samples if row["task"] in wanted and row["condition"] == task.condition
+    ]
+    return sum(1 / n for n in counts) / len(counts) if counts and min(counts) > 1 else None
+
+
+def table(report: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every metric of every benchmark, and of the tasks within a group: what the table behind the charts shows."""
+    return [row for task in measured(report) for row in _rows(report, task)]
+
+
+def _rows(report: dict[str, Any], task: Benchmark) -> Iterator[dict[str, Any]]:
+    for name in (task.task, *task.parts):
+        own = task if name == task.task else Benchmark(report, {"task": name, "condition": task.condition})
+        for metric in own.metrics:
+            scores = {p: own.found.score(p, own.condition, metric) for p in ("base", "tuned", "quantised")}
+            changes = [own.found.compare(*step, own.condition, metric) for step in _STEPS]
+            if any(scores.values()):
+                yield {
+                    "task": name,
+                    "is_part": name != task.task,
+                    "metric": metric,
+                    "condition": own.condition,
+                    "n": max(s.n for s in scores.values() if s),
+                    "scores": [(own.found.mean(s), own.found.margin(s)) if s else ("", "") for s in scores.values()],
+                    "changes": [corrected(c) if c else None for c in changes],
+                }
+
+
+_STEPS = (("base", "tuned"), ("tuned", "quantised"))
