@@ -35,7 +35,8 @@ class Scale(NamedTuple):
 
 def scale(low: float, high: float) -> Scale:
     """The smallest axis of at most five round steps that holds both ends."""
-    span = max(high - low, 1e-9)
+    high = high if high > low else low + max(abs(low), 1.0) / 10
+    span = high - low
     power = 10.0 ** math.floor(math.log10(span / 4))
     step = next(s * power for s in (1, 2, 2.5, 5, 10) if span / (s * power) <= 4)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
