@@ -31,7 +31,7 @@ class Story:
 def names(story: Story) -> dict[str, str]:
     """What the points are called on the page: the quantised one by its type, further ones as in the report."""
     quants = story.evidence.metric("export", "files") or {}
-    measured = {point: point for point in Figures(story.report).points}
+    measured = {row["model"]: row["model"] for row in story.report["scores"]}
     return measured | {"base": "base", "tuned": "tuned", "quantised": next(iter(quants), "quantised")}
 
 

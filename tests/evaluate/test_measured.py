@@ -13,6 +13,7 @@ from ozfig.evaluate.perplexity import Window
 from ozfig.recipe import Recipe, RunningText
 from ozfig.types import Dropped, Example, Manifest, Sample
 
+MINIMAL = {"name": "x", "base": "pebble", "gather": {"sources": [{"kind": "documents", "path": "handbook"}]}}
 NAMES = {"base": "base", "tuned": "tuned", "quantised": "Q4_K_M", "Q8_0": "Q8_0"}
 
 
@@ -120,7 +121,7 @@ def curve_of(losses, best, keep="best"):
     log = [{"step": i, "loss": 4 / i, "tokens": 100 * i} for i in range(1, 21)]
     validation = [{"step": step, "loss": loss} for step, loss in losses]
     manifest = Manifest("tune", "k", "k", {}, {}, {"best_step": best, "validation_rows": 9}, {}, 1.0, 1.0)
-    recipe = Recipe.model_validate({"name": "x", "base": "pebble", "tune": {"keep": keep}})
+    recipe = Recipe.model_validate({**MINIMAL, "tune": {"keep": keep}})
     return learning.curve(Evidence({"tune": manifest}, [], [], log, [], 0, validation, {}, recipe))
 
 
@@ -138,7 +139,7 @@ def test_training_pairs_that_hold_what_is_measured_are_counted_for_each_set(tmp_
     path = tmp_path / "wiki.txt"
     path.write_text("The old harbour wall was built of grey granite in the year of the flood.\n\nUnread.")
     section = RunningText(path=path)
-    windows = {"base": [Window(10.0, 20, 40), Window(9.0, 20, 35)]}
+    windows = {"base": [Window(10.0, 9.0, 20, 40), Window(9.0, 8.0, 20, 30)]}
     text = overlap.of_text(section, windows)
     held = [Example.pair("Who keeps the lighthouse keys on Sundays in winter?", "Ann", context="Ann keeps the keys.")]
     train = [
@@ -151,9 +152,7 @@ def test_training_pairs_that_hold_what_is_measured_are_counted_for_each_set(tmp_
         ("text:wiki", 1, 1),
     ]
     assert rows[1]["examples"][0]["question"] == "What of the wall?"
-    recipe = Recipe.model_validate(
-        {"name": "x", "base": "pebble", "prepare": {"leaks": {"benchmarks": [str(tmp_path / "sciq.jsonl")]}}}
-    )
+    recipe = Recipe.model_validate({**MINIMAL, "prepare": {"leaks": {"benchmarks": [str(tmp_path / "sciq.jsonl")]}}})
     dropped = [Dropped(train[0], "leak: exact"), Dropped(train[1], "leak: benchmark stem")]
     known = Evidence({}, train, dropped, [], [], 0, recipe=recipe)
     panel = overlap.panel({"overlap": rows}, known)
