@@ -41,6 +41,9 @@ class Benchmark:
         return max(score.n for score in scores if score)
 
 
+Changed = tuple[Benchmark, Comparison]
+
+
 def measured(report: dict[str, Any]) -> list[Benchmark]:
     """The benchmarks of a report that gave a figure, in the recipe's order."""
     rows = report.get("tasks", [])
@@ -55,33 +58,56 @@ def lasting(change: Comparison) -> Outcome:
 
 
 def forgetting(report: dict[str, Any]) -> list[str]:
-    """Whether tuning made the model forget, and what the items cannot show; empty without benchmarks."""
-    changes = _tuning(report)
-    if not changes:
+    """Whether tuning made the model forget, and what the items cannot show; empty where nothing general was asked."""
+    changes, texts = _tuning(report), _texts(report)
+    if not changes and not texts:
         return []
-    fallen = [(task, c) for task, c in changes if lasting(c) == "worse"]
-    risen = [(task, c) for task, c in changes if lasting(c) == "better"]
+    fallen, risen = ([(task, c) for task, c in changes if lasting(c) == word] for word in ("worse", "better"))
+    harder = [c for c in texts if lasting(c) == "worse"]
+    found = [_benchmarks(changes, fallen)] if changes else []
+    for c in texts:
+        verb = {"worse": "harder to foresee", "better": "easier to foresee", "noise": "as foreseeable as before"}
+        found.append(f"the text {c.task.removeprefix('text:')} is {verb[lasting(c)]} (bits a byte {_figure(c)})")
+    said = "**Tuning made the model forget**" if fallen or harder else "**No sign of forgetting**"
+    rest = [_cannot_show(changes), _floor(changes)] if changes and not fallen else []
+    better = f"Better beyond noise: {_list(risen)}." if risen else ""
+    return [f"{said}: {'; '.join(found)}.", *(text for text in [*rest, better] if text)]
+
+
+def _benchmarks(changes: Sequence[Changed], fallen: Sequence[Changed]) -> str:
     asked = f"{len(changes)} benchmark" + ("s" if len(changes) > 1 else "")
     if fallen:
-        text = [f"**Tuning made the model forget**: worse beyond noise on {len(fallen)} of {asked}: {_list(fallen)}."]
-    else:
-        text = [f"**No sign of forgetting**: on {asked} none got worse beyond noise.", _cannot_show(changes)]
-    return [*text, *([f"Better beyond noise: {_list(risen)}."] if risen else [])]
+        return f"worse beyond noise on {len(fallen)} of {asked} ({_list(fallen)})"
+    return f"none of {asked} got worse beyond noise"
 
 
-def _tuning(report: dict[str, Any]) -> list[tuple[Benchmark, Comparison]]:
+def _texts(report: dict[str, Any]) -> list[Comparison]:
+    """What tuning changed of running texts, in bits a byte."""
+    rows = [Comparison.from_row(row) for row in report["comparisons"] if row["task"].startswith("text:")]
+    return [c for c in rows if (c.a, c.b, c.metric) == ("base", "tuned", "bits_per_byte")]
+
+
+def _floor(changes: Sequence[Changed]) -> str:
+    """Tasks at which the base fails throughout: it has nothing to lose there."""
+    scores = [(task.task, task.found.score("base", task.condition, task.main)) for task, _ in changes]
+    names = [name for name, score in scores if score and not f.is_lower_better(score.metric) and score.mean == 0]
+    return f"The base gets nothing right on {', '.join(names)}: no loss can show there." if names else ""
+
+
+def _tuning(report: dict[str, Any]) -> list[Changed]:
     return [(task, change) for task in measured(report) if (change := task.compare("base", "tuned"))]
 
 
-def _list(changes: Sequence[tuple[Benchmark, Comparison]]) -> str:
-    return ", ".join(f"{task.task} **{f.difference(c)}** {f.interval(c)}{_adjusted(c)}" for task, c in changes)
+def _list(changes: Sequence[Changed]) -> str:
+    return ", ".join(f"{task.task} {_figure(c)}" for task, c in changes)
 
 
-def _adjusted(change: Comparison) -> str:
-    return "" if change.p_adjusted is None else f" (adjusted p {f.p_value(change.p_adjusted)})"
+def _figure(change: Comparison) -> str:
+    p = "" if change.p_adjusted is None else f", adjusted p {f.p_value(change.p_adjusted)}"
+    return f"**{f.difference(change)}** {f.interval(change)}{p}"
 
 
-def _cannot_show(changes: Sequence[tuple[Benchmark, Comparison]]) -> str:
+def _cannot_show(changes: Sequence[Changed]) -> str:
     """The largest loss that the intervals leave open: no proof of loss is no proof of none."""
 
     def loss(change: Comparison) -> float:
@@ -135,10 +161,6 @@ def _chart(task: Benchmark, names: Mapping[str, str], guess: float | None) -> di
         }
         for point, s in scores.items()
     ]
-    pairs = [("base", "tuned"), *(("tuned", p) for p in scores if p not in ("base", "tuned"))]
-    changes = [
-        {"name": f"{names[b]} {f.MINUS} {names[a]}", **corrected(c)} for a, b in pairs if (c := task.compare(a, b))
-    ]
     return {
         "task": task.task,
         "shots": task.condition,
@@ -146,11 +168,24 @@ def _chart(task: Benchmark, names: Mapping[str, str], guess: float | None) -> di
         "metric": f.label(task.main),
         "lower": f.is_lower_better(task.main),
         "guess": "" if guess is None else f.number(guess),
+        "guess_at": 0 if guess is None else round(100 * guess / top, 2),
         "rows": rows,
         "top": f"{top:,g}",
-        "changes": changes,
+        "changes": _changes(task, names),
         "parts": len(task.parts),
     }
+
+
+def _changes(task: Benchmark, names: Mapping[str, str]) -> list[dict[str, str]]:
+    """The paired differences below a chart; files that differ from the tuned model by noise share a line."""
+    files = [(p, c) for p in task.found.points if p not in ("base", "tuned") and (c := task.compare("tuned", p))]
+    shown = [("tuned", "base", c)] if (c := task.compare("base", "tuned")) else []
+    shown += [(names[p], "tuned", c) for p, c in files if lasting(c) != "noise"]
+    rows = [{"name": f"{b} {f.MINUS} {a}", **corrected(c)} for b, a, c in shown]
+    if level := ", ".join(names[p] for p, c in files if lasting(c) == "noise"):
+        blank = {"text": "", "interval": "", "outcome": "noise", "word": "noise", "p": ""}
+        rows.append({"name": f"{level} {f.MINUS} tuned", **blank})
+    return rows
 
 
 def corrected(change: Comparison) -> dict[str, str]:

@@ -15,6 +15,7 @@ LONGEST = 900  # characters of a prompt, from its end, where the question stands
 REPLY = 400
 ALIKE = 0.005
 _ASIDE = re.compile(r"\s*(answer\s*:?|[(\[]?[A-H][.):\]].*)", re.IGNORECASE)  # lines that ask nothing
+_LABEL = re.compile(r"^q(uestion)?\s*:\s*", re.IGNORECASE)
 Sample = dict[str, Any]
 
 
@@ -25,8 +26,7 @@ def shown(report: dict[str, Any], names: Mapping[str, str], samples: Sequence[Sa
     rounds = zip_longest(*(group[:EACH] for group in groups))
     items = [item for row in rounds for item in row if item][:WHOLE]
     tasks = list(dict.fromkeys(item["task"] for item in items))
-    order = {task: i for i, task in enumerate(tasks)}
-    return {"items": sorted(items, key=lambda item: order[item["task"]]), "tasks": tasks, "all": sum(counts)}
+    return {"items": sorted(items, key=lambda item: -abs(item["change"])), "tasks": tasks, "all": sum(counts)}
 
 
 def _of_task(task: Benchmark, names: Mapping[str, str], samples: Sequence[Sample]) -> list[dict[str, Any]]:
@@ -72,7 +72,8 @@ def _entry(task: Benchmark, rows: Mapping[str, Sample], names: Mapping[str, str]
 def _question(prompt: str) -> str:
     """The line of a prompt that asks: the last one that is no choice and no "Answer:"."""
     lines = [line.strip() for line in prompt.splitlines() if line.strip()]
-    return _end(next((line for line in reversed(lines) if not _ASIDE.fullmatch(line)), prompt.strip()), 160)
+    asked = next((line for line in reversed(lines) if not _ASIDE.fullmatch(line)), prompt.strip())
+    return _end(_LABEL.sub("", asked), 160)
 
 
 def _end(text: str, length: int) -> str:

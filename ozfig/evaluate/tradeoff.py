@@ -32,7 +32,7 @@ def _row(name: str, size: float, figures: Mapping[str, Any], found: Figures, poi
     parity = figures.get("parity") or {}
     row = {"name": name, "bytes": size, "size": f.size(size), "point": point, "parity": _parity(parity)}
     row["bits"] = f"{figures['bits_per_weight']:.1f} bits a weight" if "bits_per_weight" in figures else ""
-    row["kl"] = f"{parity['kl']:.2g}" if "kl" in parity else ""
+    row["kl"] = _divergence(parity["kl"]) if "kl" in parity else ""
     row["top1"] = f"{100 * parity['top1']:.1f} %" if "top1" in parity else ""
     row["kl_tokens"] = f"{parity['tokens']:,}" if "tokens" in parity else ""
     for column, metric in (("score", found.primary), ("loss", "answer_loss")):
@@ -42,12 +42,16 @@ def _row(name: str, size: float, figures: Mapping[str, Any], found: Figures, poi
     return row
 
 
+def _divergence(kl: float) -> str:
+    return f"{kl:.4f}" if kl >= 0.0001 else "< 0.0001"
+
+
 def _parity(figures: Mapping[str, Any]) -> str:
     """What the export's comparison with llama.cpp found, in a few words."""
     same, texts = figures.get("token_ids_equal"), figures.get("token_ids_compared")
     parts = [f"{same:,} of {texts:,} texts cut into the same tokens"] if same and texts else []
     if tokens := figures.get("reply_tokens"):
-        parts.append(f"{figures['reply_tokens_equal']:,} of {tokens:,} greedy tokens the same in llama.cpp")
+        parts.append(f"{figures['reply_tokens_equal']:,} of {tokens:,} greedy tokens the same")
     return ", ".join(parts)
 
 

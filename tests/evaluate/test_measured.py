@@ -46,18 +46,23 @@ WEAK = ((-0.15, -0.29, -0.01), 0.04)  # beyond noise alone, not among four
 
 def test_forgetting_is_named_where_a_task_got_worse_beyond_noise():
     text = " ".join(benchmarks_panel.forgetting(made(sciq=LOSS, logiqa=NOISE)))
-    assert text.startswith("**Tuning made the model forget**: worse beyond noise on 1 of 2 benchmarks: sciq **−0.30**")
-    assert "[−0.45, −0.15] (adjusted p 0.004)" in text
+    assert text.startswith("**Tuning made the model forget**: worse beyond noise on 1 of 2 benchmarks (sciq **−0.30**")
+    assert "[−0.45, −0.15], adjusted p 0.004)" in text
 
 
 def test_a_loss_that_the_number_of_tasks_explains_is_none():
     text = " ".join(benchmarks_panel.forgetting(made(sciq=WEAK, logiqa=NOISE, gsm8k=GAIN)))
-    assert text.startswith("**No sign of forgetting**: on 3 benchmarks none got worse beyond noise.")
+    assert text.startswith("**No sign of forgetting**: none of 3 benchmarks got worse beyond noise.")
     assert "A loss as large as −0.29 (sciq, n 40) is not ruled out" in text
     assert "Better beyond noise: gsm8k **+0.30**" in text
     (chart,) = benchmarks_panel.panel(made(sciq=WEAK), NAMES, [])
     assert (chart["changes"][0]["word"], chart["changes"][0]["p"]) == ("noise", "0.16")
     assert benchmarks_panel.forgetting({"scores": [], "comparisons": []}) == []
+    none_right = made(gsm8k=((0.0, 0.0, 0.0), 1.0))
+    none_right["scores"] = [row | {"mean": 0.0} for row in none_right["scores"]]
+    assert (
+        benchmarks_panel.forgetting(none_right)[-1] == "The base gets nothing right on gsm8k: no loss can show there."
+    )
 
 
 def test_files_are_held_against_full_precision():
@@ -114,6 +119,10 @@ def test_running_text_has_errors_and_differences():
     assert (text["name"], text["tokens"], text["windows"]) == ("wiki", "40", "12")
     assert text["rows"][0]["change"] is None
     assert text["rows"][1]["against"] == "base"
+    said = benchmarks_panel.forgetting({"scores": scores, "comparisons": rows})
+    assert said[0].startswith(
+        "**Tuning made the model forget**: the text wiki is harder to foresee (bits a byte **+0.20**"
+    )
     assert (text["rows"][1]["change"]["text"], text["rows"][1]["change"]["outcome"]) == ("+0.20", "worse")
 
 
