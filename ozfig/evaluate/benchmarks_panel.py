@@ -64,14 +64,14 @@ def forgetting(report: dict[str, Any]) -> list[str]:
         return []
     fallen, risen = ([(task, c) for task, c in changes if lasting(c) == word] for word in ("worse", "better"))
     harder = [c for c in texts if lasting(c) == "worse"]
-    found = [_benchmarks(changes, fallen)] if changes else []
-    for c in texts:
-        verb = {"worse": "harder to foresee", "better": "easier to foresee", "noise": "as foreseeable as before"}
-        found.append(f"the text {c.task.removeprefix('text:')} is {verb[lasting(c)]} (bits a byte {_figure(c)})")
+    said_of = [_benchmarks(changes, fallen)] if changes else []
+    words = {"worse": "harder to foresee", "better": "easier to foresee", "noise": "as foreseeable as before"}
+    of_texts = [f"the text “{_name(c)}” is {words[lasting(c)]} (bits a byte {_figure(c)})" for c in texts]
+    parts = [*said_of, *of_texts] if fallen else [*of_texts, *said_of]
     said = "**Tuning made the model forget**" if fallen or harder else "**No sign of forgetting**"
     rest = [_cannot_show(changes), _floor(changes)] if changes and not fallen else []
     better = f"Better beyond noise: {_list(risen)}." if risen else ""
-    return [f"{said}: {'; '.join(found)}.", *(text for text in [*rest, better] if text)]
+    return [f"{said}: {'; '.join(parts)}.", *(text for text in [*rest, better] if text)]
 
 
 def _benchmarks(changes: Sequence[Changed], fallen: Sequence[Changed]) -> str:
@@ -79,6 +79,10 @@ def _benchmarks(changes: Sequence[Changed], fallen: Sequence[Changed]) -> str:
     if fallen:
         return f"worse beyond noise on {len(fallen)} of {asked} ({_list(fallen)})"
     return f"none of {asked} got worse beyond noise"
+
+
+def _name(change: Comparison) -> str:
+    return change.task.removeprefix("text:")
 
 
 def _texts(report: dict[str, Any]) -> list[Comparison]:

@@ -14,7 +14,7 @@ EACH, WHOLE = 8, 120  # items shown: of one task, and of all tasks
 LONGEST = 900  # characters of a prompt, from its end, where the question stands
 REPLY = 400
 ALIKE = 0.005
-_ASIDE = re.compile(r"\s*(answer\s*:?|[(\[]?[A-H][.):\]].*)", re.IGNORECASE)  # lines that ask nothing
+_ASIDE = re.compile(r"\s*(answer|\w+( choices)?\s*:|[(\[]?[A-H][.):\]].*)", re.IGNORECASE)  # lines that ask nothing
 _LABEL = re.compile(r"^q(uestion)?\s*:\s*", re.IGNORECASE)
 Sample = dict[str, Any]
 
@@ -70,10 +70,11 @@ def _entry(task: Benchmark, rows: Mapping[str, Sample], names: Mapping[str, str]
 
 
 def _question(prompt: str) -> str:
-    """The line of a prompt that asks: the last one that is no choice and no "Answer:"."""
+    """The line of a prompt that asks: the last that says so, else the last that is no choice and no label."""
     lines = [line.strip() for line in prompt.splitlines() if line.strip()]
-    asked = next((line for line in reversed(lines) if not _ASIDE.fullmatch(line)), prompt.strip())
-    return _end(_LABEL.sub("", asked), 160)
+    labelled = [line for line in lines if _LABEL.match(line) and not _ASIDE.fullmatch(line)]
+    asking = labelled or [line for line in lines if not _ASIDE.fullmatch(line)] or [prompt.strip()]
+    return _end(_LABEL.sub("", asking[-1]), 160)
 
 
 def _end(text: str, length: int) -> str:

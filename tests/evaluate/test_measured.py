@@ -107,6 +107,20 @@ def test_items_that_tuning_changed_come_first_and_only_so_many():
     assert len(page["tasks"]) == 40
 
 
+@pytest.mark.parametrize(
+    ("prompt", "asked"),
+    [
+        ("A text. More?\nQuestion: Which one?\nAnswer:", "Which one?"),
+        ("It rained.\nQuestion: How long?\nAnswer: an hour\nPlausible:", "How long?"),
+        ("Passage: It rained.\nQuestion: What follows?\nChoices:\nA. one\nB. two\nAnswer:", "What follows?"),
+        ("What is 2 plus 2?\n\nAnswer", "What is 2 plus 2?"),
+    ],
+)
+def test_an_item_is_named_by_the_line_that_asks(prompt, asked):
+    found = task_answers.shown(made(sciq=NOISE), NAMES, [item(0, "base", True, prompt=prompt)])
+    assert found["items"][0]["question"] == asked
+
+
 def test_running_text_has_errors_and_differences():
     condition = {"condition": "running_text"}
     scores = [
@@ -121,7 +135,7 @@ def test_running_text_has_errors_and_differences():
     assert text["rows"][1]["against"] == "base"
     said = benchmarks_panel.forgetting({"scores": scores, "comparisons": rows})
     assert said[0].startswith(
-        "**Tuning made the model forget**: the text wiki is harder to foresee (bits a byte **+0.20**"
+        "**Tuning made the model forget**: the text “wiki” is harder to foresee (bits a byte **+0.20**"
     )
     assert (text["rows"][1]["change"]["text"], text["rows"][1]["change"]["outcome"]) == ("+0.20", "worse")
 
