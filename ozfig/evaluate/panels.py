@@ -18,19 +18,20 @@ from ozfig.types import Comparison, Example, Sample
 
 @dataclass(frozen=True)
 class Story:
-    """All that the page tells: the report, the questions with every reply, and the evidence."""
+    """All that the page tells: the report, the questions with every reply, the benchmarks' samples, the evidence."""
 
     report: dict[str, Any]
     items: list[Example]
     samples: list[Sample]
     evidence: Evidence
     run: str
+    task_samples: Sequence[dict[str, Any]] = ()
 
 
 def names(story: Story) -> dict[str, str]:
     """What the points are called on the page: the quantised one by its type, further ones as in the report."""
     quants = story.evidence.metric("export", "files") or {}
-    measured = {point: point for point in Figures(story.report).points}
+    measured = {row["model"]: row["model"] for row in story.report["scores"]}
     return measured | {"base": "base", "tuned": "tuned", "quantised": next(iter(quants), "quantised")}
 
 
@@ -58,7 +59,7 @@ def facts(story: Story, found: Figures, names: dict[str, str]) -> list[dict[str,
 
 def _fact(name: str, value: str, change: Comparison, shown: str = "") -> dict[str, str]:
     """A figure with its paired difference."""
-    return {**_change(change), "name": name, "value": value, "change": shown, "n": f"n {change.n:,}"}
+    return {**shown_change(change), "name": name, "value": value, "change": shown, "n": f"n {change.n:,}"}
 
 
 def groups(found: Figures, names: dict[str, str], metrics: Sequence[str]) -> list[dict[str, Any]]:
@@ -90,7 +91,7 @@ def _chart(found: Figures, names: dict[str, str], metric: str, condition: str) -
                 }
             )
     changes = [
-        {"name": f"{names[b]} {f.MINUS} {names[a]}", **_change(change, " nats" if metric == "perplexity" else "")}
+        {"name": f"{names[b]} {f.MINUS} {names[a]}", **shown_change(change, " nats" if metric == "perplexity" else "")}
         for a, b in (("base", "tuned"), ("tuned", "quantised"))
         if (change := found.compare(a, b, condition, metric))
     ]
@@ -98,7 +99,8 @@ def _chart(found: Figures, names: dict[str, str], metric: str, condition: str) -
     return {"label": f.label(metric), "lower": lower, "rows": rows, "changes": changes, "top": f"{top:,g}"}
 
 
-def _change(change: Comparison, unit: str = "") -> dict[str, str]:
+def shown_change(change: Comparison, unit: str = "") -> dict[str, str]:
+    """A paired difference as pages show it, the unit behind its figure."""
     return {
         "text": f"{f.difference(change)}{unit}",
         "interval": f.interval(change),
@@ -138,47 +140,6 @@ def _heat_cell(mean: float, stderr: float, digits: int, top: float) -> dict[str,
     }
 
 
-def files(story: Story, found: Figures, names: dict[str, str]) -> list[dict[str, Any]]:
-    """The exported files beside the tuned model: size, score, loss, and whether llama.cpp agrees."""
-    made = story.evidence.metric("export", "files") or {}
-    rows = []
-    if full := story.evidence.full_bytes:
-        rows.append({"name": "full precision", "size": f.size(full), "parity": "", **_measured(found, "tuned")})
-    for name, figures in made.items():
-        measured = _measured(found, "quantised" if name == names["quantised"] else name)
-        parity = _parity(figures.get("parity") or {})
-        rows.append({"name": name, "size": f.size(figures.get("bytes", 0)), "parity": parity, **measured})
-    return rows
-
-
-def _measured(found: Figures, point: str) -> dict[str, Any]:
-    """A point's score and loss where the verdict looks, with the difference from the tuned model."""
-    values: dict[str, Any] = {}
-    for column, metric in (("score", found.primary), ("loss", "answer_loss")):
-        score = found.score(point, found.condition, metric)
-        change = found.compare("tuned", point, found.condition, metric)
-        values[column] = found.mean(score)
-        values[f"{column}_change"] = _change(change) if change else None
-    return values
-
-
-def _parity(figures: dict[str, Any]) -> str:
-    """What the export's comparison with llama.cpp found, in a few words."""
-    if not figures:
-        return ""
-    agreement = f"{100 * figures.get('top1_agreement', 0):.0f} % of next tokens" if "top1_agreement" in figures else ""
-    same = f"{figures['token_ids_equal']} texts read alike" if "token_ids_equal" in figures else ""
-    return ", ".join(part for part in (same, agreement) if part)
-
-
-def training_curve(found: Evidence) -> dict[str, Any] | None:
-    """The training loss over tokens, drawn from the log."""
-    if len(found.log) < 2:
-        return None
-    rows = found.log
-    return charts.training([row["loss"] for row in rows], [row["tokens"] for row in rows], rows[-1]["step"])
-
-
 def versions(story: Story) -> list[tuple[str, str]]:
     """Versions and hashes, the report's own first, then the packages that made the models."""
     own = story.report["versions"]
@@ -189,27 +150,6 @@ def versions(story: Story) -> list[tuple[str, str]]:
     manifests = list(story.evidence.manifests.values())
     packages = manifests[-1].versions if manifests else {}
     return rows + [(name, version) for name, version in sorted(packages.items()) if name != "ozfig"]
-
-
-def benchmarks(report: dict[str, Any]) -> list[dict[str, Any]]:
-    """The benchmarks' scores by model, with the differences that tuning and quantising made."""
-    rows = []
-    for listed in report.get("tasks", []):
-        found = Figures(report, listed["task"])
-        for metric in found.metrics:
-            scores = [found.score(p, listed["condition"], metric) for p in ("base", "tuned", "quantised")]
-            changes = [found.compare(a, b, listed["condition"], metric) for a, b in STEPS[:2]]
-            if any(scores):
-                rows.append(
-                    {
-                        "task": f"{listed['task']}, {metric}",
-                        "condition": listed["condition"],
-                        "n": max(s.n for s in scores if s),
-                        "scores": [(found.mean(s), f"± {f.number(s.stderr, 4)}") if s else ("", "") for s in scores],
-                        "changes": [_change(c) if c else None for c in changes],
-                    }
-                )
-    return rows
 
 
 def numbers(found: Figures) -> list[dict[str, Any]]:
@@ -225,7 +165,7 @@ def numbers(found: Figures) -> list[dict[str, Any]]:
                     "condition": f.CONDITIONS.get(condition, condition),
                     "n": max(s.n for s in scores.values() if s),
                     "scores": [(found.mean(s), found.margin(s)) if s else ("", "") for s in scores.values()],
-                    "changes": [{**_change(c), "p": f.p_value(c.p)} if c else None for c in changes],
+                    "changes": [{**shown_change(c), "p": f.p_value(c.p)} if c else None for c in changes],
                 }
             )
     return rows

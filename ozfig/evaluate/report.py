@@ -13,7 +13,17 @@ from typing import Any
 from markupsafe import Markup
 
 from ozfig import files, pages
-from ozfig.evaluate import evidence, panels, verdict
+from ozfig.evaluate import (
+    benchmarks_panel,
+    evidence,
+    learning,
+    overlap,
+    panels,
+    running_text,
+    task_answers,
+    tradeoff,
+    verdict,
+)
 from ozfig.evaluate import figures as f
 from ozfig.evaluate.answers import side_by_side
 from ozfig.evaluate.figures import Figures
@@ -37,9 +47,10 @@ def page(story: Story) -> dict[str, Any]:
     """Every value that the templates show."""
     report, found = story.report, Figures(story.report)
     names = panels.names(story)
+    exported = tradeoff.files(story, found, names)
     judged = [m for m in found.metrics if m not in LOWER_IS_BETTER | NEUTRAL]
     return {
-        "style": pages.style(TEMPLATES / "report.css"),
+        "style": pages.style(TEMPLATES / "report.css", TEMPLATES / "measured.css"),
         "script": Markup((TEMPLATES / "report.js").read_text(encoding="utf-8")),
         "report": report,
         "date": datetime.now(UTC).strftime("%-d %B %Y"),
@@ -52,9 +63,10 @@ def page(story: Story) -> dict[str, Any]:
         "likelihood": panels.groups(found, names, [m for m in found.metrics if m == "perplexity"]),
         "heat": panels.heat(story.samples, found.primary),
         "advice": verdict.advice(report),
-        "files": panels.files(story, found, names),
+        "files": exported,
+        "tradeoff": tradeoff.plot(exported, found),
         "primary": f.label(found.primary),
-        "curve": panels.training_curve(story.evidence),
+        "curve": learning.curve(story.evidence),
         "answers": side_by_side(story.items, story.samples, found),
         "steps": evidence.steps(story.evidence),
         "drops": evidence.drops(story.evidence),
@@ -62,7 +74,13 @@ def page(story: Story) -> dict[str, Any]:
         "versions": panels.versions(story),
         "command": f"ozfig run {story.run}/recipe.yaml",
         "numbers": panels.numbers(found),
-        "benchmarks": panels.benchmarks(report),
+        "benchmarks": benchmarks_panel.panel(report, names, story.task_samples),
+        "benchmark_table": benchmarks_panel.table(report),
+        "forgetting": benchmarks_panel.forgetting(report),
+        "smaller": benchmarks_panel.smaller(report, names),
+        "texts": running_text.panel(report, names),
+        "overlap": overlap.panel(report, story.evidence),
+        "task_items": task_answers.shown(report, names, story.task_samples),
         "summary": summary(report),
         "columns": COLUMNS,
         "notes": report.get("notes", []),
