@@ -93,6 +93,7 @@ def micro_batch(section: Tune, config: Any, longest: int) -> Tune:
     Activations are computed again only where a micro-batch of the longest row would not fit otherwise.
     """
     fitting = int(MEMORY_SHARE * memory(section.device)) // activation_bytes(config, section.precision)
+    fitting //= section.processes if section.device == "cpu" else 1  # they share the machine's memory
     most = CPU_MICRO_BATCH if section.device == "cpu" else GPU_MICRO_BATCH
     recompute = fitting < longest if section.recompute == "auto" else section.recompute
     if recompute:  # one layer's activations and a vector for each of the others

@@ -41,7 +41,8 @@ class Plan:
     @property
     def tokens_at(self) -> list[int]:
         """Tokens trained on after 0, 1, 2 ... steps."""
-        sizes = np.array([sum(len(row.ids) for row in sequence) for sequence in self.sequences])[self.order]
+        found = [sum(len(row.ids) for row in sequence if row.trained) for sequence in self.sequences]
+        sizes = np.array(found)[self.order]
         return [int(sizes[: step * self.per_step].sum()) for step in range(self.steps + 1)]
 
 
