@@ -121,8 +121,8 @@ def prepare(model: Any, tokenizer: Any, data: tokens.TokenSet, section: Tune, se
         stack.enter_context(losses.pass_through(head))
         if apart:
             stack.enter_context(attention.row_by_row(model))
-        group = partial(at_once, micro=micro if plan.packing else 0)
-        yield Ready(section, plan, partial(batch, bounds=apart), losses.Loss(head, autocast), group)
+        measured = partial(at_once, micro=micro if plan.packing else 0)
+        yield Ready(section, plan, partial(batch, bounds=apart), losses.Loss(head, autocast), measured)
 
 
 def train(model: Any, tokenizer: Any, data: tokens.TokenSet, section: Tune, folder: Path, seed: int) -> dict[str, Any]:
