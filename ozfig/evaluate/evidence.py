@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ class Evidence:
     log: list[dict[str, Any]]
     tokens: list[list[tuple[str, bool]]]
     full_bytes: int
+    plan: dict[str, Any] = field(default_factory=dict)
 
     def metric(self, stage: str, name: str) -> Any:
         """A figure of a stage's manifest, or None."""
@@ -44,6 +45,7 @@ def read(job: Job) -> Evidence:
         dropped=[Dropped.from_row(row) for row in _rows(job, "dropped")],
         log=list(_rows(job, "tune_log")),
         tokens=[[(text, trained) for text, trained in runs] for runs in tokens[:ROWS_SHOWN]],
+        plan=files.read_json(path) if (path := _there(job, "plan")) else {},
         full_bytes=sum(p.stat().st_size for p in merged.glob("*.safetensors")) if merged else 0,
     )
 

@@ -13,7 +13,7 @@ from typing import Any
 from markupsafe import Markup
 
 from ozfig import files, pages
-from ozfig.evaluate import evidence, panels, verdict
+from ozfig.evaluate import evidence, forecast, panels, verdict
 from ozfig.evaluate import figures as f
 from ozfig.evaluate.answers import side_by_side
 from ozfig.evaluate.figures import Figures
@@ -59,6 +59,8 @@ def page(story: Story) -> dict[str, Any]:
         "steps": evidence.steps(story.evidence),
         "drops": evidence.drops(story.evidence),
         "tokens": story.evidence.tokens,
+        "forecast": forecast.rows(story.evidence.plan),
+        "forecast_basis": forecast.basis(story.evidence.plan),
         "versions": panels.versions(story),
         "command": f"ozfig run {story.run}/recipe.yaml",
         "numbers": panels.numbers(found),
