@@ -9,7 +9,7 @@ import json
 import os
 import sys
 import webbrowser
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -159,14 +159,20 @@ def tune(
     target: Target,
     *,
     show_tokens: Annotated[
-        int, Parameter(help="Train nothing; print so many rows and what of them is trained on.", validator=AT_LEAST_ONE)
-    ] = 0,
+        int | None,
+        Parameter(help="Train nothing; print so many rows and what of them is trained on.", validator=AT_LEAST_ONE),
+    ] = None,
+    processes: Annotated[
+        int | None, Parameter(help="Train in so many processes, as tune.processes says.", validator=AT_LEAST_ONE)
+    ] = None,
     options: Options = Options(),
 ) -> None:
     """Fine-tune the base model.
 
     Earlier stages run first where they must.
     """
+    if processes:
+        options = replace(options, settings=[*(options.settings or []), f"tune.processes={processes}"])
     if not show_tokens:
         return _execute(target, "tune", options)
     from ozfig import pipeline

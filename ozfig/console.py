@@ -113,7 +113,9 @@ def amounts(taken: dict[str, Any] | None) -> list[str]:
         if seconds >= 2 * more:
             seconds, unit = seconds / more, larger
     cells = [f"{seconds:.0f} {unit}" if seconds >= 10 else f"{seconds:.1f} {unit}"]
-    return cells + [f"{mb / 1024:.1f} GB" if mb >= 1024 else f"{mb:.0f} MB" for mb in (taken["memory_mb"], taken["disk_mb"])]
+    return cells + [
+        f"{mb / 1024:.1f} GB" if mb >= 1024 else f"{mb:.0f} MB" for mb in (taken["memory_mb"], taken["disk_mb"])
+    ]
 
 
 def stage_line(name: str, status: str, seconds: float) -> None:

@@ -6,7 +6,7 @@ import resource
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,10 +41,8 @@ def _children_mb() -> float:
 def measured() -> Iterator[Usage]:
     """Measure the block. Where the system can forget an earlier peak (Linux), memory is the block's own."""
     found, began, children = Usage(), time.monotonic(), _children_mb()
-    try:
+    with suppress(OSError):  # the peak then holds what came before, too
         FORGET.write_text("5")
-    except OSError:
-        pass  # the peak then holds what came before, too
     try:
         yield found
     finally:

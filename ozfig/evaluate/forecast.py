@@ -8,7 +8,7 @@ NAMES = {"tune": "Tuning", "export": "Export"}
 
 
 def rows(plan: dict[str, Any]) -> list[dict[str, str]]:
-    """Stage, measure, planned, actual and how far off the plan was; stages that were stopped in between have no time."""
+    """Stage, measure, planned, actual and how far off the plan was; no time for a stage that was stopped in between."""
     found = []
     for stage, name in NAMES.items():
         planned, actual = (plan.get(stage, {}).get(part) for part in ("planned", "actual"))

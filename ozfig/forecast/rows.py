@@ -13,7 +13,7 @@ from ozfig.recipe.gather import Dataset, Documents, Website
 from ozfig.runs import Run
 from ozfig.types import Example, ModelRef
 
-MARKERS = 4  # tokens that a template puts around a turn
+MARKERS = 2  # tokens that a template puts around a turn
 TOKEN = 4  # characters of English
 PAGE = 2500  # characters of a web page's text
 PAIR = 130  # characters of text for which the rules make one pair, as measured on recipes/demo.yaml
@@ -104,5 +104,3 @@ def _lines(path: Path) -> int:
         with path.open("rb") as data:
             return sum(1 for _ in data)
     return int(_text_bytes(path) // (TOKEN * (QUESTION + ANSWER)))
-
-

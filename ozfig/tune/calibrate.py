@@ -90,7 +90,8 @@ def _small(config: Any, layers: int, folder: Path, section: Tune, head: str) -> 
 
 def _rows(request: dict[str, Any], vocabulary: int, wanted: int) -> list[tokens.Row]:
     """Rows of random ids with the sample's lengths, `wanted` tokens in all."""
-    draw, rows, size, at = np.random.default_rng(0), [], 0, 0
+    draw, size, at = np.random.default_rng(0), 0, 0
+    rows: list[tokens.Row] = []
     while size < wanted:
         length, trained = request["lengths"][at], min(request["trained"][at], request["lengths"][at] - 1)
         ids = [int(i) for i in draw.integers(min(FIRST_ID, vocabulary - 1), vocabulary, length)]

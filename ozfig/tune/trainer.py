@@ -220,9 +220,10 @@ def summary(model: Any, ready: Ready) -> str:
     what = section.method if section.method == "full" else f"{section.method} rank {section.rank}"
     extras = [name for name in ("rslora", "dora", "recompute", "compile") if getattr(section, name) is True]
     layers = f" on {', '.join(adapters.layers_of(model))}" if section.method != "full" else ""
-    several = f", {section.processes} processes by {section.sharding}" if section.processes > 1 else ""
+    where = f"{section.precision} on {section.device}"
+    where += f", {section.processes} processes by {section.sharding}" if section.processes > 1 else ""
     return (
-        f"{' '.join([what, *extras])}{layers}; {section.precision} on {section.device}{several}; {plan.steps} steps of about "
+        f"{' '.join([what, *extras])}{layers}; {where}; {plan.steps} steps of about "
         f"{plan.batch_tokens:,} tokens, {plan.per_step} {'packed micro-batch' if plan.packing else 'row'}"
         f"{'' if plan.per_step == 1 else 'es' if plan.packing else 's'} a step"
     )
