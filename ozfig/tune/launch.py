@@ -140,7 +140,7 @@ def _explained(meeting: Path, error: ChildFailedError) -> Exception:
     """What a process said before it failed; else the first failure as it came."""
     said = sorted(meeting.glob("error-*.json"))
     if not said:
-        _, failure = error.get_first_failure()
-        return RuntimeError(f"process {failure.global_rank} failed:\n{failure.message}")
+        rank, failure = error.get_first_failure()
+        return RuntimeError(f"process {rank} failed:\n{failure.message}")
     row = files.read_json(said[0])
     return ERRORS[row["exit_code"]](row["text"])

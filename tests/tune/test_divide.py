@@ -1,8 +1,12 @@
+import pytest
+import torch
+
 from ozfig.recipe import Tune
-from ozfig.tune.divide import divide
+from ozfig.tune import adapters, machine, trainer
+from ozfig.tune.divide import _silent, divide
 from ozfig.tune.heads.span import Marked
 from ozfig.tune.plan import Plan, make_plan
-from ozfig.tune.tokens import IGNORED, Row
+from ozfig.tune.tokens import IGNORED, Row, TokenSet
 
 
 def row(start: int, n: int) -> Row:
@@ -45,3 +49,18 @@ def test_a_step_with_fewer_rows_than_processes_gets_company_without_a_loss():
     for (silent,) in divided.sequences[1:]:
         assert silent == Marked([5, 6], [IGNORED, IGNORED], [0, 0])
     assert divided.tokens_at == [0, 4]
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_company_without_a_loss_gives_zero_gradients_for_every_weight(tiny, tokenizer, tmp_path, method):
+    section = machine.resolve(Tune(method=method, head="causal", precision="float32", device="cpu"))
+    model = adapters.attach(adapters.load_base(tiny, section), section, seed=0)
+    with trainer.prepare(model, tokenizer, TokenSet(ROWS, 20, 0, 0, 0), section, 7) as ready:
+        given = ready.collate([[_silent(ROWS[0])]])
+        labels = given.pop("labels")
+        loss = ready.loss(model(**given), labels, torch.tensor(5))
+        loss.backward()
+    assert float(loss) == 0
+    gradients = [p.grad for p in model.parameters() if p.requires_grad]
+    assert gradients
+    assert all(g is not None and not g.any() for g in gradients)  # DDP waits for each of them
