@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import resource
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,9 +12,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, get_args
 
-from ozfig import __version__, console, files, prompts, recipes, registry
+from ozfig import __version__, console, files, prompts, recipes, registry, usage
 from ozfig.engines.resolve import locate, resolve
 from ozfig.errors import OzfigError, UserError
+from ozfig.forecast import book
 from ozfig.recipe import OtherModel, Pretrain, Recipe
 from ozfig.recipe.export import Quant
 from ozfig.runs import EDITS, RECIPE, STAGES, Run
@@ -80,6 +80,7 @@ PIPELINE = [
             "validation": "tune/validation.jsonl",
             "speed": "tune/speed.json",
             "shown_tokens": "tune/shown_tokens.json",
+            "plan": book.NAME,
         },
         models=("base", "tuned", "quantised"),
         uses=("seed", "system"),
@@ -166,9 +167,12 @@ def execute(
             models |= _base(stage, recipe, models)
             step = _look(stage, recipe, run, models, refresh)
             if step.reason:
+                if stage.name == "tune":
+                    book.open_book(recipe, run)
                 outcome, manifest = _perform(step, recipe, run, models, refresh)
                 models = _kept(models, stage) | outcome.models
                 run.write_models(models)
+                book.note(run, manifest)
                 run.write_manifest(manifest)  # last: with it the stage counts as done
             frozen = _resolved(frozen, run.manifest(stage.name))
             status = "done" if step.reason else "skipped"
@@ -300,7 +304,6 @@ def _perform(
     manifest.unlink(missing_ok=True)
     files.write_text(marker, step.key)
     inputs = _inputs(stage, recipe, run) | {n: run.folder / p for n, p in stage.reads.items()}
-    began = time.monotonic()
     job = Job(
         name=recipe.name,
         section=getattr(recipe, stage.name),
@@ -312,7 +315,8 @@ def _perform(
         cache=run.folder.resolve() / "cache" / stage.name,
         refresh=refresh,
     )
-    outcome: Outcome = registry.find("stage", stage.name)(job)
+    with usage.measured() as used:
+        outcome: Outcome = registry.find("stage", stage.name)(job)
     hashes = _hashes(stage, recipe, run)
     frozen = _with(recipe, outcome.resolved)
     return outcome, Manifest(
@@ -323,8 +327,10 @@ def _perform(
         outputs={name: files.sha256_path(folder / name) for name in sorted(outcome.outputs)},
         metrics=outcome.metrics | ({"resolved": outcome.resolved} if outcome.resolved else {}),
         versions=_versions(),
-        seconds=round(time.monotonic() - began, 2),
-        peak_memory_mb=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        seconds=round(used.seconds, 2),
+        peak_memory_mb=round(used.peak_memory_mb, 1),
+        disk_mb=round(usage.disk_mb(folder), 2),
+        continued=unfinished,
     )
 
 

@@ -31,6 +31,7 @@ class Evidence:
     validation: list[dict[str, Any]] = field(default_factory=list)
     speed: dict[str, float] = field(default_factory=dict)
     recipe: Recipe | None = None
+    plan: dict[str, Any] = field(default_factory=dict)
 
     def metric(self, stage: str, name: str) -> Any:
         """A figure of a stage's manifest, or None."""
@@ -48,6 +49,7 @@ def read(job: Job) -> Evidence:
         dropped=[Dropped.from_row(row) for row in _rows(job, "dropped")],
         log=list(_rows(job, "tune_log")),
         tokens=[[(text, trained) for text, trained in runs] for runs in tokens[:ROWS_SHOWN]],
+        plan=files.read_json(path) if (path := _there(job, "plan")) else {},
         full_bytes=sum(p.stat().st_size for p in merged.glob("*.safetensors")) if merged else 0,
         validation=list(_rows(job, "validation")),
         speed=files.read_json(path) if (path := _there(job, "speed")) else {},

@@ -16,6 +16,7 @@ from ozfig import files, pages
 from ozfig.evaluate import (
     benchmarks_panel,
     evidence,
+    forecast,
     learning,
     overlap,
     panels,
@@ -71,6 +72,8 @@ def page(story: Story) -> dict[str, Any]:
         "steps": evidence.steps(story.evidence),
         "drops": evidence.drops(story.evidence),
         "tokens": story.evidence.tokens,
+        "forecast": forecast.rows(story.evidence.plan),
+        "forecast_basis": forecast.basis(story.evidence.plan),
         "versions": panels.versions(story),
         "command": f"ozfig run {story.run}/recipe.yaml",
         "numbers": panels.numbers(found),
