@@ -37,6 +37,7 @@ def page(story: Story) -> dict[str, Any]:
     """Every value that the templates show."""
     report, found = story.report, Figures(story.report)
     names = panels.names(story)
+    view = panels.View(names)
     judged = [m for m in found.metrics if m not in LOWER_IS_BETTER | NEUTRAL]
     return {
         "style": pages.style(TEMPLATES / "report.css"),
@@ -48,8 +49,8 @@ def page(story: Story) -> dict[str, Any]:
         "headline": report["verdict"],
         "sentences": verdict.sentences(report, names["quantised"]),
         "facts": panels.facts(story, found, names),
-        "groups": panels.groups(found, names, judged),
-        "likelihood": panels.groups(found, names, [m for m in found.metrics if m == "perplexity"]),
+        "groups": panels.groups(found, view, judged),
+        "likelihood": panels.groups(found, view, [m for m in found.metrics if m == "perplexity"]),
         "heat": panels.heat(story.samples, found.primary),
         "advice": verdict.advice(report),
         "files": panels.files(story, found, names),
