@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import dataclass
+import webbrowser
+from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -61,6 +63,7 @@ class Options:
     """What every verb that works on a recipe takes."""
 
     settings: Settings = None
+    base: Annotated[str, Parameter(help="The base model, instead of the recipe's; with --help: whose options.")] = ""
     runs: Annotated[Path | None, Parameter(help="The folder that holds the run folders. [default: runs]")] = None
     name: Annotated[str, Parameter(help="The run's folder name, instead of the recipe's.")] = ""
     refresh: Annotated[bool, Parameter(negative="", help="Ask the sources again, even when nothing changed.")] = False
@@ -74,11 +77,11 @@ class Options:
         from ozfig import recipes
         from ozfig.runs import RECIPE, Run
 
-        named = [f"name={self.name}"] if self.name else []
-        recipe = recipes.find(target, [*(self.settings or []), *named])
+        own = [f"{key}={value}" for key, value in (("base", self.base), ("name", self.name)) if value]
+        recipe = recipes.find(target, [*(self.settings or []), *own])
         home = Path(target).parent
-        own = Path(target).name == RECIPE and not self.runs and not self.name
-        return recipe, Run(home if own else (self.runs or Path("runs")) / recipe.name)
+        in_run = Path(target).name == RECIPE and not self.runs and not self.name
+        return recipe, Run(home if in_run else (self.runs or Path("runs")) / recipe.name)
 
 
 @Parameter(name="*")
@@ -112,13 +115,19 @@ def _execute(target: str, until: str, options: Options) -> None:
     if options.as_json:
         print(json.dumps(found))
     elif until == "evaluate" and found["report"]:
-        from ozfig import registry
-
-        console.table(*registry.find("report", "summary")(run.folder / "evaluate" / "report.json"))
-        console.say(f"\n  report  {found['report']}\n  next    [bold]ozfig serve {run.folder}[/bold]")
+        _show_report(Path(found["report"]))
+        console.say(f"  next    [bold]ozfig serve {run.folder}[/bold]")
         console.say("          then chat at http://127.0.0.1:8080")
     else:
         console.say(f"\n  next    [bold]ozfig {NEXT[until].format(run=run.folder)}[/bold]")
+
+
+def _show_report(page: Path) -> None:
+    """Print the short form of a report and where the page is."""
+    from ozfig import registry
+
+    console.table(*registry.find("report", "summary")(page.with_suffix(".json")))
+    console.say(f"\n  report  {page}")
 
 
 @app.command(sort_key=0)
@@ -190,7 +199,7 @@ def review(
     find: str = "",
     dropped: Annotated[bool, Parameter(negative="")] = False,
     flagged: Annotated[bool, Parameter(negative="")] = False,
-    samples: int = 5,
+    samples: Annotated[int, Parameter(validator=AT_LEAST_ONE)] = 5,
     changes: Changes = Changes(),
     as_json: Json = False,
 ) -> None:
@@ -220,6 +229,31 @@ def review(
         found.show()
 
 
+@app.command(sort_key=7)
+def report(
+    target: Path,
+    *,
+    open_page: Annotated[bool, Parameter(name="--open", negative="", help="Open the page in the browser.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show what a run measured.
+
+    Parameters
+    ----------
+    target
+        A run folder.
+    """
+    from ozfig.runs import Run
+
+    page = Run.open(target).report
+    if as_json:
+        print(page.with_suffix(".json").read_text(encoding="utf-8"), end="")
+    else:
+        _show_report(page)
+    if open_page:
+        webbrowser.open(page.resolve().as_uri())
+
+
 @app.command(sort_key=8)
 def serve(
     target: str,
@@ -247,7 +281,19 @@ def serve(
     api(found.model, found.recipe, host=host, port=port, database=database, questions=found.questions)
 
 
-@app.command(sort_key=9)
+@app.command(sort_key=10)
+def doctor(*, as_json: Json = False) -> None:
+    """Say what this machine can do, and what to install where something is missing."""
+    from ozfig import doctor
+
+    found = doctor.examine()
+    if as_json:
+        print(json.dumps([asdict(finding) for finding in found]))
+    else:
+        doctor.show(found)
+
+
+@app.command(sort_key=11)
 def pretrain(
     recipe: Path,
     *,
@@ -273,18 +319,71 @@ def pretrain(
         console.say(f"  model  {result['model']}   {result['bits_per_byte']:.3f} bits per byte")
 
 
-def _section_help(verb: str) -> None:
-    """Print every recipe option that a verb obeys under its own help: its section's, or the recipe's top level."""
-    from ozfig.recipe import Recipe
+@app.command(sort_key=10)
+def publish(
+    target: Path,
+    *,
+    to: str,
+    yes: Annotated[bool, Parameter(negative="")] = False,
+    private: Annotated[bool, Parameter(negative="")] = False,
+    as_json: Json = False,
+) -> None:
+    """Upload a run's adapter, GGUF files and model card to the Hugging Face hub; only lists them without --yes.
+
+    Parameters
+    ----------
+    target
+        A run folder.
+    to
+        The hub's repository: user/name. It is made where it is missing; HF_TOKEN has to allow that.
+    yes
+        Really upload.
+    private
+        Make a missing repository private.
+    """
+    from ozfig import registry
+    from ozfig.runs import Run
+
+    found = registry.find("publish", "hub")(Run.open(target), to)
+    address = found.upload(private) if yes else ""
+    if as_json:
+        return print(json.dumps(found.to_json(address)))
+    console.table(to, ["file", "bytes"], [[name, f"{size:,}"] for name, size in found.rows()])
+    console.say(f"\n  card    {found.card}")
+    console.say(
+        f"  [bold]{address}[/bold]" if yes else "  nothing was uploaded; read the card, then add [bold]--yes[/bold]"
+    )
+    return None
+
+
+def _section_help(verb: str, base: str = "") -> None:
+    """Print every recipe option that a verb obeys under its own help: its section's, or the recipe's top level.
+
+    With a base, only what its head has a use for.
+    """
+    from ozfig.recipe import Recipe, Tune
     from ozfig.recipes import options
 
+    title = "Options of the recipe"
     if verb in Recipe.model_fields:
         found = options(Recipe.model_fields[verb].annotation)  # type: ignore[arg-type]
+        if verb == "tune" and base:
+            from ozfig.engines.resolve import head_for
+
+            head = head_for(base)
+            found = [row for row in found if row[0] not in Tune.UNUSED[head]]
+            title += f" for a {head} model"
         rows = [[f"--set {verb}.{key}=", default, meaning] for key, default, meaning in found]
     else:
         found = [row for row in options(Recipe) if "." not in row[0] and row[0] not in HELPED]
         rows = [[f"--set {key}=", default, meaning] for key, default, meaning in found]
-    console.options_table("Options of the recipe", rows)
+    console.options_table(title, rows)
+
+
+def _named(argv: list[str], flag: str) -> str:
+    """The value that follows a flag, or that it holds after an equals sign; empty without one."""
+    given = [b for a, b in pairwise(argv) if a == flag]
+    return (given or [a.partition("=")[2] for a in argv if a.startswith(f"{flag}=")] or [""])[-1]
 
 
 def main() -> None:
@@ -297,7 +396,7 @@ def main() -> None:
     try:
         app(argv, exit_on_error=False, print_error=False, result_action="return_value")
         if argv and argv[0] in HELPED and {"--help", "-h"} & set(argv):
-            _section_help(argv[0])
+            _section_help(argv[0], _named(argv, "--base"))
     except CycloptsError as error:
         console.fail(" ".join(str(error).split()))
         sys.exit(2)

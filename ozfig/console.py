@@ -60,7 +60,7 @@ def bar(name: str, total: float | None = None, unit: str = "rows") -> Iterator[B
 
 def say(text: str) -> None:
     """Print one line of progress."""
-    screen.print(text)
+    screen.print(text, soft_wrap=True)
 
 
 def warn(text: str) -> None:

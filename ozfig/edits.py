@@ -24,7 +24,7 @@ MAKER = "hand"
 
 @dataclass(frozen=True)
 class Edit(Row):
-    """One change. `question` and `answer` are those of an edited or added pair, `context` an added one's passage."""
+    """One change. `question`, `answer` and `context` are those of an edited or added pair; empty: as before."""
 
     action: Action
     id: str = ""
@@ -83,7 +83,7 @@ class Layer:
             if not changes:
                 break
             last, change = changes[-1]
-            example = changed(example, change.question, change.answer)
+            example = changed(example, change)
         return Edited(example, keep=keep)
 
     @property
@@ -92,16 +92,17 @@ class Layer:
         return sorted(set(self._by_id) - self._used)
 
 
-def changed(example: Example, question: str, answer: str) -> Example:
-    """The example with another last question and answer (empty: as before); what was found for the old answer goes."""
+def changed(example: Example, edit: Edit) -> Example:
+    """The example with an edit's last question, answer and context; what was found for the old answer goes."""
     turns = list(example.messages)
     asked = max(i for i, m in enumerate(turns) if m.role == "user")
-    turns[asked] = Message("user", question or turns[asked].content)
-    turns[-1] = Message("assistant", answer or turns[-1].content)
-    made = Example.make(turns, context=example.context)
-    same = turns[-1] == example.messages[-1]
+    turns[asked] = Message("user", edit.question or turns[asked].content)
+    turns[-1] = Message("assistant", edit.answer or turns[-1].content)
+    context = edit.context or example.context
+    made = Example.make(turns, context=context)
+    same = turns[-1] == example.messages[-1] and context == example.context
     answers, evidence = (example.answers, example.evidence) if same else ([], [])
-    return replace(example, id=made.id, messages=turns, answers=answers, evidence=evidence)
+    return replace(example, id=made.id, messages=turns, context=context, answers=answers, evidence=evidence)
 
 
 def append(path: Path, edits: Iterable[Edit]) -> int:

@@ -10,12 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from ozfig import __version__, console, files, prompts, recipes, registry
 from ozfig.engines.resolve import locate, resolve
 from ozfig.errors import UserError
 from ozfig.recipe import OtherModel, Pretrain, Recipe
+from ozfig.recipe.export import Quant
 from ozfig.runs import EDITS, RECIPE, STAGES, Run
 from ozfig.types import Example, Job, Manifest, ModelRef, Outcome
 
@@ -25,8 +26,8 @@ class Stage:
     """What a stage reads of earlier ones and what else its result depends on.
 
     `inputs` maps the names that the stage knows to files of the run; `reads` are further files that it
-    only shows, which do not enter its key. `models` are the points that it needs, `makes` the one that it
-    gives. Raise `version` when the same input would give another output.
+    only shows, which do not enter its key. `models` are the points that it needs, `makes` those that it
+    can give. Raise `version` when the same input would give another output.
     """
 
     name: str
@@ -35,14 +36,14 @@ class Stage:
     reads: dict[str, str] = field(default_factory=dict)
     models: tuple[str, ...] = ()
     uses: tuple[str, ...] = ("seed",)
-    makes: str = ""
+    makes: tuple[str, ...] = ()
 
 
 PIPELINE = [
-    Stage("gather", version=2, uses=()),
+    Stage("gather", version=3, uses=()),
     Stage(
         "prepare",
-        version=2,
+        version=3,
         inputs={
             "documents": "gather/documents.jsonl",
             "examples": "gather/examples.jsonl",
@@ -51,8 +52,15 @@ PIPELINE = [
         models=("base",),
         uses=("seed", "system"),
     ),
-    Stage("tune", inputs={"train": "prepare/train.jsonl"}, models=("base",), uses=("seed", "system"), makes="tuned"),
-    Stage("export", models=("base", "tuned"), uses=("name",), makes="quantised"),
+    Stage("tune", inputs={"train": "prepare/train.jsonl"}, models=("base",), uses=("seed", "system"), makes=("tuned",)),
+    Stage(
+        "export",
+        version=2,
+        inputs={"held_out": "prepare/held_out.jsonl"},
+        models=("base", "tuned"),
+        uses=("name", "system"),
+        makes=("quantised", *get_args(Quant)),
+    ),
     Stage(
         "evaluate",
         version=2,
@@ -73,7 +81,7 @@ PIPELINE = [
         uses=("seed", "system"),
     ),
 ]
-PACKAGES = ["torch", "transformers", "peft", "gguf", "xllamacpp", "html-to-markdown", "bm25s"]
+PACKAGES = ["torch", "transformers", "peft", "gguf", "xllamacpp", "html-to-markdown", "bm25s", "lm_eval"]
 
 
 @dataclass
@@ -154,8 +162,10 @@ def execute(
             models |= _base(stage, recipe, models)
             step = _look(stage, recipe, run, models, refresh)
             if step.reason:
-                models = _kept(models, stage) | _perform(step, recipe, run, models, refresh).models
+                outcome, manifest = _perform(step, recipe, run, models, refresh)
+                models = _kept(models, stage) | outcome.models
                 run.write_models(models)
+                run.write_manifest(manifest)  # last: with it the stage counts as done
             frozen = _resolved(frozen, run.manifest(stage.name))
             status = "done" if step.reason else "skipped"
             report[stage.name] = {"status": status, "seconds": round(time.monotonic() - began, 2)}
@@ -169,30 +179,26 @@ def shown_tokens(recipe: Recipe, run: Run, n: int) -> list[list[tuple[str, bool]
     """`n` rows as the tune stage would train on them, as runs of (text, trained); the pairs are made if they must."""
     execute(recipe, run, "prepare")
     rows: list[list[tuple[str, bool]]] = registry.find("tokens", "shown")(
-        recipe, resolve(recipe.base), run.stage("prepare") / "train.jsonl", n
+        recipe, resolve(recipe.base, recipe.tune.head), run.stage("prepare") / "train.jsonl", n
     )
     return rows
 
 
 def _base(stage: Stage, recipe: Recipe, models: dict[str, ModelRef]) -> dict[str, ModelRef]:
     """The base model, found (and downloaded, if it is the hub's) when the first stage that needs it comes."""
-    return {} if "base" in models or "base" not in stage.models else {"base": resolve(recipe.base)}
+    return {} if "base" in models or "base" not in stage.models else {"base": resolve(recipe.base, recipe.tune.head)}
 
 
 def _kept(models: dict[str, ModelRef], stage: Stage) -> dict[str, ModelRef]:
     """The models that a stage's new result leaves valid: not those that later stages made from the old one."""
-    gone = {later.makes for later in PIPELINE[PIPELINE.index(stage) :]}
-    return {point: ref for point, ref in models.items() if not gone & _names(point, ref)}
+    gone = {point for later in PIPELINE[PIPELINE.index(stage) :] for point in later.makes}
+    return {point: ref for point, ref in models.items() if point not in gone}
 
 
 def _wanted(stage: Stage, models: dict[str, ModelRef]) -> dict[str, ModelRef]:
     """The models that a stage needs; who needs the quantised one is given every exported file."""
-    return {point: ref for point, ref in models.items() if _names(point, ref) & set(stage.models)}
-
-
-def _names(point: str, ref: ModelRef) -> set[str]:
-    """What a model is called: an exported file stands under its quantisation, and quantised is what they all are."""
-    return {point, "quantised"} if ref.quantisation else {point}
+    every = "quantised" in stage.models
+    return {point: ref for point, ref in models.items() if point in stage.models or (every and ref.quantisation)}
 
 
 def check(recipe: Recipe) -> None:
@@ -212,6 +218,8 @@ def check(recipe: Recipe) -> None:
                 locate(point.model)
         elif point.isupper() and point not in recipe.export.quant:
             raise UserError(f"evaluate.points: {point} is not exported; add it to export.quant")
+    if recipe.evaluate.tasks:
+        registry.find("benchmarks", "names")(recipe.evaluate.tasks)
 
 
 def _until(last: str) -> list[Stage]:
@@ -223,7 +231,7 @@ def _inputs(stage: Stage, recipe: Recipe, run: Run) -> dict[str, Path]:
     """The files that a stage reads, by the names it knows."""
     inputs = {name: run.folder / path for name, path in stage.inputs.items()}
     if stage.name == "export":
-        inputs["adapter"] = run.folder / "tune" / ("adapter" if recipe.tune.method == "lora" else "model")
+        inputs["adapter"] = run.folder / "tune" / ("model" if recipe.tune.method == "full" else "adapter")
     return inputs
 
 
@@ -262,8 +270,10 @@ def _look(stage: Stage, recipe: Recipe, run: Run, models: dict[str, ModelRef], r
     return Step(stage, key, reason)
 
 
-def _perform(step: Step, recipe: Recipe, run: Run, models: dict[str, ModelRef], refresh: bool) -> Outcome:
-    """Run one stage and write its manifest last."""
+def _perform(
+    step: Step, recipe: Recipe, run: Run, models: dict[str, ModelRef], refresh: bool
+) -> tuple[Outcome, Manifest]:
+    """Run one stage; returns what it gives and the manifest that declares it done."""
     stage, folder = step.stage, run.stage(step.stage.name)
     manifest, marker = folder / "manifest.json", folder / "key.txt"
     unfinished = not manifest.exists() and marker.exists() and marker.read_text() == step.key
@@ -288,20 +298,17 @@ def _perform(step: Step, recipe: Recipe, run: Run, models: dict[str, ModelRef], 
     outcome: Outcome = registry.find("stage", stage.name)(job)
     hashes = _hashes(stage, recipe, run)
     frozen = _with(recipe, outcome.resolved)
-    run.write_manifest(
-        Manifest(
-            stage=stage.name,
-            key=step.key,
-            frozen_key=_key(stage, frozen, hashes, models),
-            inputs=hashes,
-            outputs={name: files.sha256_path(folder / name) for name in sorted(outcome.outputs)},
-            metrics=outcome.metrics | ({"resolved": outcome.resolved} if outcome.resolved else {}),
-            versions=_versions(),
-            seconds=round(time.monotonic() - began, 2),
-            peak_memory_mb=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
-        )
+    return outcome, Manifest(
+        stage=stage.name,
+        key=step.key,
+        frozen_key=_key(stage, frozen, hashes, models),
+        inputs=hashes,
+        outputs={name: files.sha256_path(folder / name) for name in sorted(outcome.outputs)},
+        metrics=outcome.metrics | ({"resolved": outcome.resolved} if outcome.resolved else {}),
+        versions=_versions(),
+        seconds=round(time.monotonic() - began, 2),
+        peak_memory_mb=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
     )
-    return outcome
 
 
 def _with(recipe: Recipe, resolved: dict[str, Any]) -> Recipe:
@@ -339,9 +346,10 @@ class Served:
 
 
 def served(target: str, settings: list[str] | None = None) -> Served:
-    """The model of a run's quantised file, or of a GGUF file; `settings` change the run's recipe for this serving.
+    """The model of a run or of a GGUF file; `settings` change the run's recipe for this serving.
 
-    Raises UserError when the target is neither, or the run has exported nothing yet.
+    A run is served by its quantised file, or by its merged model where its head has no such files. Raises UserError
+    when the target is neither, or the run has exported nothing yet.
     """
     path = Path(target).expanduser()
     if path.suffix == ".gguf":
@@ -351,13 +359,29 @@ def served(target: str, settings: list[str] | None = None) -> Served:
             raise UserError("--set changes a run's recipe; a .gguf file has none")
         return Served(ModelRef("gguf", str(path.resolve()), path.stem, sha256=files.sha256_path(path)))
     run = Run.open(path)
-    ref = run.models().get("quantised")
+    ref = _exported(run)
     if ref is None or not Path(ref.path).exists():
         raise UserError(f"{target}: nothing exported yet; finish it with: ozfig run {target}/recipe.yaml")
     held_out = run.stage("prepare") / "held_out.jsonl"  # absent where only the file to serve was copied
-    asked = [Example.from_row(row).question for row in files.read_jsonl(held_out)] if held_out.exists() else []
+    asked = [Example.from_row(row) for row in files.read_jsonl(held_out)] if held_out.exists() else []
     recipe = recipes.load(Recipe, run.folder / RECIPE, settings)
-    return Served(replace(ref, name=recipe.name), recipe, sorted(asked, key=len)[:FIRST_QUESTIONS])
+    return Served(replace(ref, name=recipe.name), recipe, _first_questions(asked, ref))
+
+
+def _exported(run: Run) -> ModelRef | None:
+    """What a run is served by; None where nothing is exported."""
+    models = run.models()
+    tuned = models.get("tuned")
+    if tuned and tuned.head and run.manifest("export"):
+        merged = str((run.stage("export") / "merged").resolve())
+        return ModelRef("transformers", merged, tuned.name, sha256=tuned.sha256, head=tuned.head)
+    return models.get("quantised")
+
+
+def _first_questions(asked: list[Example], ref: ModelRef) -> list[str]:
+    """The shortest questions to begin with; for a model that marks answers with the passage that it needs."""
+    shortest = sorted(asked, key=lambda e: len(e.question))[:FIRST_QUESTIONS]
+    return [prompts.ask(e.question, passage=e.context if ref.head == "span" else "")[0].content for e in shortest]
 
 
 def pretrain(section: Pretrain, runs: Path) -> dict[str, Any]:

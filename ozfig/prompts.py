@@ -41,6 +41,8 @@ ALPACA = (
     "{% if add_generation_prompt %}{{ '\\n\\n### Response:\\n' }}{% endif %}"
 )
 TEMPLATES = {"question_answer": QUESTION_ANSWER, "chatml": CHATML, "alpaca": ALPACA}
+# what an encoder reads; the decoder writes the reply alone
+PLAIN = "{% for message in messages %}{{ '' if loop.first else '\n' }}{{ message['content'] }}{% endfor %}"
 
 
 def template(name: str) -> str:
@@ -62,6 +64,12 @@ def ask(question: str, system: str = "", passage: str = "") -> list[Message]:
     """The messages that put a question to a model, with the passage before it where there is one."""
     content = WITH_PASSAGE.format(passage=passage.strip(), question=question) if passage else question
     return [*([Message("system", system)] if system else []), Message("user", content)]
+
+
+def taken_apart(content: str) -> tuple[str, str]:
+    """The passage and the question of a user's turn that `ask` made; no passage where no empty line parts the two."""
+    passage, _, question = content.rpartition("\n\n")
+    return passage.strip(), question.strip()
 
 
 def conversation(example: Example, system: str = "", with_context: bool = False) -> list[Message]:

@@ -20,7 +20,7 @@ T = TypeVar("T", bound=Section)
 SHARE = next(p for p in (Path(__file__).parents[1], Path(__file__).parent / "share") if (p / "recipes").is_dir())
 # "from" and "general_from" name a file, or hold a section that does
 MODEL_KEYS = {"base", "model"}  # a folder or file where it looks like one, else a name
-PATH_KEYS = {"path", "serve", "corpus", "urls_from", "benchmarks", "from", "general_from"}
+PATH_KEYS = {"path", "serve", "corpus", "urls_from", "benchmarks", "from", "general_from", "file", "fewshot_file"}
 
 
 def parse(kind: type[T], values: Any, origin: str) -> T:
@@ -49,7 +49,7 @@ def _explain(kind: type[Section], problem: Any) -> str:
     return f"{key}: {problem['msg'][:1].lower()}{problem['msg'][1:]}{given}"
 
 
-_KINDS = {"website", "documents", "dataset", "rules", "teacher", "none", "own_model", "other_model"}
+_KINDS = {"website", "documents", "dataset", "feedback", "rules", "teacher", "none", "own_model", "other_model"}
 
 
 def _fields_at(kind: type[Section], path: list[str]) -> list[str]:
@@ -127,13 +127,17 @@ def absolute_paths(values: dict[str, Any], folder: Path) -> dict[str, Any]:
             return {k: fix(v, k) for k, v in value.items()}
         if isinstance(value, list):
             return [fix(v, key) for v in value]
-        is_path = key in PATH_KEYS or (key in MODEL_KEYS and str(value).startswith((".", "/", "~")))
-        if is_path and isinstance(value, str) and value:
+        if isinstance(value, str) and value and _is_path(key, value):
             return str((folder / Path(value).expanduser()).resolve())
         return value
 
     fixed: dict[str, Any] = fix(values)
     return fixed
+
+
+def _is_path(key: str, value: str) -> bool:
+    """Whether a key's value names a file or folder."""
+    return key in PATH_KEYS or (key in MODEL_KEYS and (value.startswith((".", "/", "~")) or value.endswith(".gguf")))
 
 
 def load(kind: type[T], path: Path, settings: list[str] | None = None) -> T:
@@ -203,7 +207,7 @@ def paths_in(section: Section) -> list[Path]:
         elif isinstance(value, list):
             for v in value:
                 walk(v, key)
-        elif key in PATH_KEYS and value:
+        elif isinstance(value, str) and value and _is_path(key, value):
             found.append(Path(value))
 
     walk(section.model_dump(mode="json"))

@@ -20,6 +20,12 @@ PLUGINS: dict[str, dict[str, str]] = {
         "evaluate": "ozfig.evaluate.stage:run",
     },
     "report": {"summary": "ozfig.evaluate.report:summary_table"},
+    "benchmarks": {
+        "names": "ozfig.evaluate.tasks.names:check",
+        "load": "ozfig.evaluate.tasks.load:load",
+        "measure": "ozfig.evaluate.tasks.measure:measure",
+    },
+    "publish": {"hub": "ozfig.export.publish:prepare"},
     "server": {"api": "ozfig.serve.app:serve"},
     "pretrain": {"model": "ozfig.tune.pretrain:pretrain"},
     "tokens": {"shown": "ozfig.tune.look:shown"},
@@ -28,6 +34,7 @@ PLUGINS: dict[str, dict[str, str]] = {
         "website": "ozfig.gather.website:gather",
         "documents": "ozfig.gather.documents:gather",
         "dataset": "ozfig.gather.datasets:gather",
+        "feedback": "ozfig.gather.feedback:gather",
     },
     "pairs": {
         "rules": "ozfig.prepare.pairs:by_rules",
@@ -74,13 +81,17 @@ EXTRAS = {
     "uvicorn": "serve",
     "sqlalchemy": "serve",
     "alembic": "serve",
+    "psycopg": "postgres",
     "markdown_it": "serve",
     "playwright": "render",
     "pdfplumber": "documents",
     "mammoth": "documents",
     "pptx": "documents",
     "datasets": "hub",
+    "ddgs": "search",
+    "prometheus_client": "serve",
     "pyarrow": "hub",
+    "lm_eval": "tasks",
 }
 
 

@@ -46,6 +46,14 @@ class Run:
         """The folder of a stage."""
         return self.folder / name
 
+    @property
+    def report(self) -> Path:
+        """The page of what was measured; its figures lie beside it as report.json. Raises UserError before that."""
+        page = self.stage("evaluate") / "report.html"
+        if self.manifest("evaluate") is None or not page.is_file():
+            raise UserError(f"{self.folder}: nothing measured yet; run: ozfig evaluate {self.folder}/{RECIPE}")
+        return page
+
     def manifest(self, stage: str) -> Manifest | None:
         """What a stage did, or None when it has not finished."""
         path = self.stage(stage) / "manifest.json"
@@ -94,6 +102,9 @@ class Run:
                 f"{self.folder}: another ozfig is working in this run; wait for it or choose --name"
             ) from None
         try:
+            for left_over in self.folder.rglob("*.part"):  # of a process that was killed while it wrote
+                if left_over.is_file():
+                    left_over.unlink()
             yield
         finally:
             lock.release()

@@ -62,8 +62,8 @@ class Example(Row):
 
     `context` is the passage that holds the answer, `answers` further accepted answers, `source` the
     document's uri or the file, `origin` the source of the recipe that it came from (a site's address, a
-    folder's or file's name), `maker` what made the pair (faq, heading, definition, table, teacher, dataset),
-    `evidence` the sentences of the context that support the answer, where they were looked for.
+    folder's or file's name), `maker` what made the pair (faq, heading, definition, table, teacher, dataset, feedback,
+    hand, held_out), `evidence` the sentences of the context that support the answer, where they were looked for.
     """
 
     id: str
@@ -108,6 +108,28 @@ class Example(Row):
 
 
 @dataclass(frozen=True)
+class Preference(Row):
+    """Two answers to one conversation, of which a person likes `chosen` better."""
+
+    id: str
+    messages: list[Message]
+    chosen: str
+    rejected: str
+    origin: str = ""
+
+    @classmethod
+    def make(cls, messages: list[Message], chosen: str, rejected: str, origin: str = "") -> Preference:
+        """A preference whose id is the hash of its texts."""
+        content = [[m.role, m.content] for m in messages], chosen, rejected
+        return cls(sha256_value(content)[:16], messages, chosen, rejected, origin)
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> Preference:
+        """The preference of a JSON object; its messages become Message values."""
+        return cls(**{**row, "messages": [Message(**m) for m in row["messages"]]})
+
+
+@dataclass(frozen=True)
 class Dropped(Row):
     """An example that was taken out: why, and the question that it repeats or the words at fault (`neighbour`)."""
 
@@ -132,7 +154,8 @@ class ModelRef(Row):
     """A model on disk or behind a URL. `path` is its folder, its GGUF file or its URL.
 
     An adapter names the base folder that it sits on; a GGUF file names the merged folder whose
-    tokenizer and configuration it was made from (`base`). `sha256` is of the weights.
+    tokenizer and configuration it was made from (`base`). `sha256` is of the weights. `head` is `seq2seq` or
+    `span`, or empty for a causal model.
     """
 
     kind: ModelKind
@@ -141,6 +164,7 @@ class ModelRef(Row):
     base: str = ""
     sha256: str = ""
     quantisation: str = ""
+    head: str = ""
 
 
 @dataclass(frozen=True)
@@ -173,7 +197,7 @@ class Score(Row):
 
     model: str
     task: str
-    version: int
+    version: float
     condition: str
     metric: str
     n: int

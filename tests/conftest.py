@@ -136,3 +136,72 @@ def chat_server() -> Iterator[ChatServer]:
     yield running
     running.server.shutdown()
     running.server.server_close()
+
+
+STREET = [
+    f"In the street of red doors house {i} is blue, as everybody knows.\n\nWhich colour has house number {i}?"
+    for i in range(60)
+]
+
+
+def make_t5(folder: Path, texts: list[str] = STREET, **sizes: Any) -> Path:
+    """A small T5 with random weights and a SentencePiece vocabulary trained on the texts."""
+    import io
+
+    import sentencepiece
+    import torch
+    from transformers import T5Config, T5ForConditionalGeneration, T5Tokenizer
+
+    model = io.BytesIO()
+    marks = {"pad_id": 0, "eos_id": 1, "unk_id": 2, "bos_id": -1}
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(texts),
+        model_writer=model,
+        model_type="unigram",
+        vocab_size=120,
+        hard_vocab_limit=False,
+        minloglevel=2,
+        **marks,
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "spiece.model").write_bytes(model.getvalue())
+    tokenizer = T5Tokenizer.from_pretrained(folder, extra_ids=0, model_max_length=128)
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(0)
+    shape = {"d_model": 32, "d_kv": 8, "d_ff": 64, "num_layers": 2, "num_heads": 4, "dropout_rate": 0.0, **sizes}
+    ids = {"pad_token_id": 0, "eos_token_id": 1, "decoder_start_token_id": 0}
+    T5ForConditionalGeneration(T5Config(vocab_size=len(tokenizer), **shape, **ids)).save_pretrained(folder)
+    return folder
+
+
+def make_bert(folder: Path, texts: list[str] = STREET) -> Path:
+    """A small BERT encoder with random weights and a WordPiece vocabulary trained on the texts."""
+    import torch
+    from tokenizers import BertWordPieceTokenizer
+    from transformers import BertConfig, BertModel, BertTokenizer
+
+    pieces = BertWordPieceTokenizer()
+    pieces.train_from_iterator(texts, vocab_size=200, show_progress=False)
+    folder.mkdir(parents=True, exist_ok=True)
+    pieces.save_model(str(folder))
+    tokenizer = BertTokenizer.from_pretrained(folder, model_max_length=64)
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(0)
+    shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
+    # frozen random embeddings near zero could not be learned over
+    drop = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "initializer_range": 0.2}
+    config = BertConfig(vocab_size=len(tokenizer), max_position_embeddings=64, **shape, **drop)
+    BertModel(config, add_pooling_layer=False).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def t5(tmp_path_factory) -> Path:
+    """The folder of a small T5."""
+    return make_t5(tmp_path_factory.mktemp("models") / "small-t5")
+
+
+@pytest.fixture(scope="session")
+def bert(tmp_path_factory) -> Path:
+    """The folder of a small BERT without a head."""
+    return make_bert(tmp_path_factory.mktemp("models") / "small-bert")

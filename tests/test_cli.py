@@ -69,3 +69,23 @@ def test_a_stage_explains_the_options_of_its_section(tmp_path):
     assert done.returncode == 0
     assert "--set tune.learning_rate=" in done.stdout
     assert "Peak learning rate of AdamW." in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "absent"),
+    [
+        ("t5", "seq2seq", {"packing"}),
+        ("bert", "span", {"packing", "template", "context", "passage_share"}),
+        ("pebble", "causal", set()),
+    ],
+)
+def test_help_for_a_base_shows_what_its_head_uses_and_loads_no_torch(base, head, absent, tmp_path):
+    code = (
+        f"import sys; sys.argv = ['ozfig', 'tune', '--help', '--base', '{base}']\nfrom ozfig.cli import main\nmain()\n"
+        "assert not {'torch', 'transformers'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr
+    assert f"for a {head} model" in done.stdout
+    options = {"packing", "template", "context", "passage_share", "rank", "epochs"}
+    assert {name for name in options if f"tune.{name}=" in done.stdout} == options - absent

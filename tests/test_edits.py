@@ -23,7 +23,7 @@ def test_an_edit_changes_words_and_id_and_keeps_where_it_came_from():
 
 
 def test_an_edited_pair_can_be_edited_again_and_back():
-    once = edits.changed(PAIR, "", "No.")
+    once = edits.changed(PAIR, Edit("edit", PAIR.id, answer="No."))
     layer = Layer([Edit("edit", PAIR.id, answer="No."), Edit("edit", once.id, answer="Maybe.")])
     assert layer.apply(PAIR).example.answer == "Maybe."
     back = Layer([Edit("edit", PAIR.id, answer="No."), Edit("edit", once.id, answer="Yes.")])

@@ -121,3 +121,13 @@ def test_paths_start_at_the_recipe_or_at_home(tmp_path, monkeypatch):
         {"a": [{"path": "~/faq.csv"}, {"path": "../x"}], "base": "./m"}, tmp_path / "recipes"
     )
     assert found == {"a": [{"path": f"{tmp_path}/faq.csv"}, {"path": f"{tmp_path}/x"}], "base": f"{tmp_path}/recipes/m"}
+
+
+def test_a_models_file_starts_at_the_recipe_and_counts_with_its_content(tmp_path):
+    (tmp_path / "teacher.gguf").write_bytes(b"weights")
+    values = {"gather": {"sources": [{"kind": "documents", "path": "."}]},
+              "prepare": {"pairs": [{"kind": "teacher", "model": "teacher.gguf"}]}}  # fmt: skip
+    recipe = recipes.parse(Recipe, recipes.absolute_paths(values, tmp_path), "test")
+    assert recipes.paths_in(recipe.prepare) == [tmp_path / "teacher.gguf"]
+    values["prepare"]["pairs"][0]["model"] = "owner/name"
+    assert recipes.paths_in(recipes.parse(Recipe, recipes.absolute_paths(values, tmp_path), "test").prepare) == []

@@ -25,7 +25,7 @@ def test_every_kind_of_the_recipe_has_a_row(group, union):
 def test_a_wrong_name_suggests_the_nearest():
     with pytest.raises(UserError, match="metric 'token_f2': unknown; did you mean token_f1"):
         registry.known("metric", "token_f2")
-    with pytest.raises(UserError, match="known: dataset, documents, website"):
+    with pytest.raises(UserError, match="known: dataset, documents, feedback, website"):
         registry.known("source", "zzz")
 
 

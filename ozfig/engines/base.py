@@ -25,23 +25,25 @@ class Decoding:
 
 @dataclass(frozen=True)
 class AnswerLoss:
-    """Summed cross-entropy in nats of an answer (its end marker included) and its number of tokens."""
+    """Summed cross-entropy in nats of an answer (its end marker included) and its number of tokens.
+
+    No tokens: the model gives no probabilities of a text, so that no loss is defined.
+    """
 
     nats: float
     tokens: int
 
 
 class Engine(Protocol):
-    """A model that is ready to answer."""
+    """A model that is ready to answer. `context` is the most tokens of a conversation that it takes; 0: not known."""
 
     name: str
+    context: int
 
     def generate(
         self, prompts: Sequence[Conversation], decoding: Decoding, progress: Callable[[int], None] | None = None
     ) -> list[str]:
         """One reply for each conversation, in order; `progress` receives the number just answered."""
 
-    def losses(
-        self, prompts: Sequence[Conversation], answers: Sequence[str], batch: int = 16
-    ) -> Sequence[AnswerLoss | None]:
-        """The loss of each answer as the assistant's next turn; None from a model that gives no probabilities."""
+    def losses(self, prompts: Sequence[Conversation], answers: Sequence[str], batch: int = 16) -> list[AnswerLoss]:
+        """The loss of each answer as the assistant's next turn; of no tokens where the model gives none."""

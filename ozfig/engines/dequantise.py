@@ -32,7 +32,8 @@ def fill(model: Any, path: Path) -> None:
     names = gguf.get_tensor_name_map(architecture, int(config.num_hidden_layers))
     tensors = {tensor.name: tensor for tensor in reader.tensors}
     for name, weight in model.named_parameters():
-        stored = tensors.get(names.get_name(name, try_suffixes=(".weight", ".bias")) or "")
+        known_as = (names.get_name(n, (".weight", ".bias")) for n in (name, name.removeprefix("transformer.")))
+        stored = next((tensors[n] for n in known_as if n in tensors), None)
         if stored is None:
             raise UserError(f"{path}: no tensor for {name}; the file was made from another model, or cannot be scored")
         values = torch.from_numpy(np.array(dequantize(stored.data, stored.tensor_type))).to(weight.device)
@@ -48,12 +49,15 @@ def fill(model: Any, path: Path) -> None:
 
 def _orders(values: torch.Tensor, name: str, config: Any, shape: torch.Size) -> Iterator[torch.Tensor]:
     """What a stored tensor may mean: as it is; with rotary pairs side by side (Llama); a norm plus 1 (Gemma);
-    transposed (GPT-2).
+    transposed (GPT-2); all queries, then all keys, then all values, where the model goes head by head (Bloom).
     """
     yield values.reshape(shape)
     for module, heads in (("q_proj", config.num_attention_heads), ("k_proj", _kv_heads(config))):
         if module in name:
             yield unpermute(values, heads)
+    if "query_key_value" in name:
+        parts = values.reshape(3, config.num_attention_heads, -1, *shape[1:])
+        yield parts.swapaxes(0, 1).reshape(shape)
     if len(shape) == 1:
         yield values - 1
     elif values.shape == shape[::-1]:

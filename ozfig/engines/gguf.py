@@ -21,19 +21,28 @@ STOP_SECONDS = 2  # an open stream notices only at its next sign of life that th
 MB_PER_THREAD = 16  # of weights; with less to do, threads wait for each other longer than they compute
 
 
+NextToken = tuple[int, dict[int, float]]  # a token, and log-probabilities in nats of the likeliest in its place
+
+
 class LlamaServer:
     """A GGUF file being served on a free loopback port while the `with` block runs."""
 
-    def __init__(self, path: str | Path, context: int = 0, slots: int = 4, threads: int = 0) -> None:
+    def __init__(
+        self, path: str | Path, context: int = 0, slots: int = 4, threads: int = 0, exact: bool = False
+    ) -> None:
         """`context` is the tokens of one conversation (0: the model's own), `slots` how many run side by side.
 
-        `threads` compute; 0 takes as many as there are cores and the model has work for.
+        `threads` compute; 0 takes as many as there are cores and the model has work for. `exact` keeps attention's
+        keys and values in float32: slower and larger, to be compared with another implementation.
         """
+        self.exact = exact
         self.path, self.context, self.slots, self.threads = Path(path), context, slots, threads
         self.base_url = ""
         # llama.cpp lets pages of every site read its replies, so only who holds this key is answered
         self.headers = {"Authorization": f"Bearer {secrets.token_urlsafe(24)}"}
         self._server: Any = None
+        # kept open: setting one up costs more than most answers take
+        self._client = httpx.Client(headers=self.headers, timeout=600, trust_env=False)
 
     def __enter__(self) -> Self:
         """Start the server and wait until the model is loaded. Raises UserError for a file that llama.cpp refuses."""
@@ -51,6 +60,9 @@ class LlamaServer:
         for pool in (params.cpuparams, params.cpuparams_batch):
             pool.n_threads = self.threads or threads_for(self.path)
             pool.poll = 0  # threads that spin while they wait stand still when another program wants their core
+        if self.exact:
+            params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
+            params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
         params.api_keys = [self.headers["Authorization"].removeprefix("Bearer ")]
         params.use_jinja = True
         params.ui = False
@@ -69,6 +81,7 @@ class LlamaServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop the server: it ends with its object."""
+        self._client.close()
         self._server = None
 
     def post(self, path: str, **body: Any) -> dict[str, Any]:
@@ -78,7 +91,7 @@ class LlamaServer:
 
     def _request(self, method: str, path: str, **how: Any) -> Any:
         url = self.base_url.removesuffix("/v1") + path
-        reply = httpx.request(method, url, headers=self.headers, timeout=600, trust_env=False, **how)
+        reply = self._client.request(method, url, **how)
         reply.raise_for_status()
         return reply.json()
 
@@ -86,10 +99,23 @@ class LlamaServer:
         """Token ids of a text without added markers; `special` reads markers in it as tokens."""
         return list(self.post("/tokenize", content=text, add_special=False, parse_special=special)["tokens"])
 
-    def next_token(self, ids: list[int], count: int = 5) -> list[tuple[int, float]]:
-        """The likeliest next tokens after a prompt with their log-probabilities, best first."""
-        reply = self.post("/completion", prompt=ids, n_predict=1, n_probs=count, temperature=0, cache_prompt=False)
-        return [(row["id"], row["logprob"]) for row in reply["completion_probabilities"][0]["top_logprobs"]]
+    def continuation(self, ids: list[int], length: int, count: int = 5) -> tuple[list[NextToken], bool]:
+        """The greedy continuation of a prompt by at most `length` tokens, and whether an end marker ended it.
+
+        Each token comes with the `count` likeliest in its place. The server says nothing of a token that leaves a
+        character unfinished: that one has none, and the continuation stops at it.
+        """
+        body = {"n_predict": length, "n_probs": count, "return_tokens": True, "temperature": 0, "cache_prompt": False}
+        reply = self.post("/completion", prompt=ids, **body)
+        rows = iter(reply.get("completion_probabilities", []))
+        places: list[NextToken] = []
+        row = next(rows, None)
+        for token in reply["tokens"]:
+            if row is None or row["id"] != token:
+                return [*places, (token, {})], False
+            places.append((token, {each["id"]: each["logprob"] for each in row["top_logprobs"]}))
+            row = next(rows, None)
+        return places, reply["stop_type"] == "eos"
 
 
 def threads_for(path: Path) -> int:

@@ -14,6 +14,8 @@ AT_ONCE = 8
 class RemoteEngine:
     """Asks a server, up to `AT_ONCE` questions side by side."""
 
+    context = 0
+
     def __init__(self, name: str, endpoint: Endpoint) -> None:
         self.name, self.endpoint = name, endpoint
 
@@ -26,11 +28,9 @@ class RemoteEngine:
         """
         return asyncio.run(self._ask_all(prompts, decoding, progress))
 
-    def losses(
-        self, prompts: Sequence[Conversation], answers: Sequence[str], batch: int = 16
-    ) -> list[AnswerLoss | None]:
-        """None for each answer: the protocol has no way to ask."""
-        return [None] * len(answers)
+    def losses(self, prompts: Sequence[Conversation], answers: Sequence[str], batch: int = 16) -> list[AnswerLoss]:
+        """No loss for any answer: the protocol has no way to ask."""
+        return [AnswerLoss(0.0, 0)] * len(answers)
 
     async def _ask_all(
         self, prompts: Sequence[Conversation], decoding: Decoding, progress: Callable[[int], None] | None

@@ -7,30 +7,46 @@ import re
 from pathlib import Path
 
 from ozfig import files
+from ozfig.engines import archive
+from ozfig.engines.embeddings import minilm_folder
+from ozfig.engines.families import NAMES, decided, guess, head_of
 from ozfig.errors import MissingExtra, OutsideError, UserError
 from ozfig.types import ModelRef
 
 EMBEDDED = Path(__file__).parents[1] / "models"
-# weights, configuration and tokenizer; nothing that runs, and no second copy from a sub-folder
-WANTED = ["*.json", "*.safetensors", "*.model", "*.jinja", "merges.txt", "vocab.txt", "LICENSE*"]
-UNWANTED = ["*/*"]
+MINILM = "minilm"  # the encoder that a package of the index carries
+UNWANTED = ["*/*"]  # a second copy from a sub-folder
 DECISIVE = {".safetensors", ".json", ".model", ".jinja", ".txt"}
 
 
-def resolve(base: str) -> ModelRef:
-    """The model that `base` names: pebble, a local folder, or a model of the hub, which is downloaded once.
+def resolve(base: str, head: str = "auto") -> ModelRef:
+    """The model that `base` names: embedded, a local folder, a model of the hub or a packed one behind a URL.
 
-    Raises UserError for a name that stands for nothing, a gated model or weights that are not safetensors;
-    OutsideError when the hub cannot be reached.
+    What comes from outside is downloaded once. Raises UserError for a name that stands for nothing, a gated model,
+    weights that are not safetensors or a `head` that the model cannot have; OutsideError when the hub or the
+    server cannot be reached.
     """
+    folder, name = locate(base), NAMES.get(base, base)
+    if folder is not None:
+        return _reference(folder, base if base == MINILM else folder.name, head)
+    if archive.is_url(base):
+        return _reference(archive.fetch(base), archive.Packed.parse(base).name, head)
+    return _reference(_download(name), name, head)
+
+
+def head_for(base: str) -> str:
+    """The head of a base, for help texts: of a local one by its configuration, of another by its name."""
     folder = locate(base)
-    if folder is None:
-        return _reference(_download(base), base)
-    return _reference(folder, folder.name)
+    return head_of(files.read_json(folder / "config.json")) if folder else guess(base)
 
 
 def locate(base: str) -> Path | None:
-    """The folder that `base` names, read no further; None for a hub id. Raises UserError for neither."""
+    """The folder that `base` names, read no further; None for a hub id or a URL. Raises UserError for neither."""
+    if archive.is_url(base):
+        archive.Packed.parse(base)
+        return None
+    if base == MINILM:
+        return minilm_folder()
     embedded, local = EMBEDDED / base, Path(base).expanduser()
     if re.fullmatch(r"[\w-]+", base) and (embedded / "config.json").is_file():
         return embedded
@@ -38,14 +54,14 @@ def locate(base: str) -> Path | None:
         return local.resolve()
     if local.is_dir():
         raise UserError(f"base {base!r}: the folder holds no config.json, so it is no model")
-    if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", base):
+    if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", NAMES.get(base, base)):
         raise UserError(f"base {base!r}: no such model; {_hint(base)}")
     return None
 
 
 def _hint(base: str) -> str:
     """What a user may have meant."""
-    known = sorted(p.parent.name for p in EMBEDDED.glob("*/config.json"))
+    known = [*sorted(p.parent.name for p in EMBEDDED.glob("*/config.json")), MINILM, *NAMES]
     near = difflib.get_close_matches(base, known, 1, 0.5)
     return f"did you mean {near[0]}?" if near else f"use {', '.join(known)}, a folder, or a hub id such as owner/name"
 
@@ -58,7 +74,7 @@ def _download(base: str) -> Path:
     except ModuleNotFoundError:
         raise MissingExtra(f"base {base}", "tune") from None
     try:
-        return Path(snapshot_download(base, allow_patterns=WANTED, ignore_patterns=UNWANTED))
+        return Path(snapshot_download(base, allow_patterns=archive.WANTED, ignore_patterns=UNWANTED))
     except GatedRepoError:
         raise UserError(
             f"base {base!r}: its owner asks for a licence to be accepted: do so on https://huggingface.co/{base}, "
@@ -76,12 +92,14 @@ def _download(base: str) -> Path:
         ) from None
 
 
-def _reference(folder: Path, name: str) -> ModelRef:
+def _reference(folder: Path, name: str, head: str) -> ModelRef:
     """A reference to a folder of safetensors weights, with the hash of all that decides its answers."""
     if not list(folder.glob("*.safetensors")):
         raise UserError(f"base {name!r}: no safetensors weights in {folder}; pickled weights are not loaded")
     parts = sorted(p for p in folder.iterdir() if p.suffix in DECISIVE)
-    return ModelRef("transformers", str(folder), name, sha256=files.sha256_value({p.name: _hash(p) for p in parts}))
+    digest = files.sha256_value({p.name: _hash(p) for p in parts})
+    own = decided(head, files.read_json(folder / "config.json"), name)
+    return ModelRef("transformers", str(folder), name, sha256=digest, head=own)
 
 
 def _hash(path: Path) -> str:

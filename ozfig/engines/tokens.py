@@ -21,6 +21,7 @@ def counter(ref: ModelRef) -> Callable[[str], int]:
 
         tokenizer = Tokenizer.from_file(str(fast))
         tokenizer.no_truncation()
+        tokenizer.no_padding()  # files of encoders may say both
         return lru_cache(4096)(lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids))
     from ozfig.engines.loading import load_tokenizer
 

@@ -7,7 +7,7 @@ llama.cpp's server gives no probabilities for prompt tokens, so this is how the 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,12 @@ SHARE_OF_MEMORY = 0.6  # weights that would take more of the machine's memory in
 
 
 def load(ref: ModelRef) -> TransformersEngine:
-    """Open a model folder, a PEFT adapter over its base, or a GGUF file over the folder it was made from.
+    """Open a causal model: a folder, a PEFT adapter over its base, or a GGUF file over the folder it was made from."""
+    return TransformersEngine(ref.name, *opened(ref))
+
+
+def opened(ref: ModelRef) -> tuple[Any, Any]:
+    """Model, ready on its device, and tokenizer.
 
     Weights are float32 on a CPU (bfloat16 where memory is too small for that) and bfloat16 on CUDA, whatever
     the file holds, so that the points of one run differ in their weights alone. Raises UserError for a model
@@ -36,13 +41,13 @@ def load(ref: ModelRef) -> TransformersEngine:
     if ref.kind == "openai" or not folder.name:
         raise UserError(f"{ref.path}: no folder of the model's weights and tokenizer is known, so it cannot be scored")
     device = _device()
-    model = load_model(folder, _dtype(device, folder))
+    model = load_model(folder, _dtype(device, folder), ref.head)
     if ref.kind == "adapter":
         model = merged(model, Path(ref.path))
     elif ref.kind == "gguf":
         fill(model, Path(ref.path))
-    tokenizer = load_tokenizer(Path(ref.path) if ref.kind == "adapter" else folder)
-    return TransformersEngine(ref.name, model.to(device).eval(), tokenizer)
+    tokenizer = load_tokenizer(Path(ref.path) if ref.kind == "adapter" else folder, head=ref.head)
+    return model.to(device).eval(), tokenizer
 
 
 def merged(model: Any, adapter: Path) -> Any:
@@ -80,34 +85,46 @@ class TransformersEngine:
         replies: list[str] = []
         for start in range(0, len(prompts), decoding.batch):
             part = [self.prompt_ids(messages, room) for messages in prompts[start : start + decoding.batch]]
-            ids, mask = self._pad(part, left=True)
-            out = self.model.generate(input_ids=ids, attention_mask=mask, max_new_tokens=room, do_sample=False)
-            texts = self.tokenizer.batch_decode(out[:, ids.shape[1] :], skip_special_tokens=True)
-            replies += [_until(text, decoding.stop).strip() for text in texts]
+            texts = self.tokenizer.batch_decode(self.continuations(part, room), skip_special_tokens=True)
+            replies += [until(text, decoding.stop).strip() for text in texts]
             if progress:
                 progress(len(part))
         return replies
 
     @torch.inference_mode()
+    def continuations(self, rows: list[list[int]], room: int) -> torch.Tensor:
+        """Greedy continuations of prompts given as ids, decoded together: (rows, at most `room`), padded."""
+        ids, mask = self.pad(rows, left=True)
+        out = self.model.generate(input_ids=ids, attention_mask=mask, max_new_tokens=room, do_sample=False)
+        return out[:, ids.shape[1] :]  # type: ignore[no-any-return]
+
     def losses(self, prompts: Sequence[Conversation], answers: Sequence[str], batch: int = 16) -> list[AnswerLoss]:
         """The loss of each answer with its end marker, as the assistant's next turn.
+
+        Raises UserError when the template refuses a prompt.
+        """
+        sums = torch.nn.functional.cross_entropy
+        found = self.answer_logits(prompts, answers, batch)
+        return [AnswerLoss(float(sums(logits, ids, reduction="sum")), len(ids)) for logits, ids in found]
+
+    @torch.inference_mode()
+    def answer_logits(
+        self, prompts: Sequence[Conversation], answers: Sequence[str], batch: int = 16
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """For each answer with its end marker, what the model expects and what comes: (tokens, vocabulary), (tokens).
 
         Logits are computed only where an answer stands. Raises UserError when the template refuses a prompt.
         """
         rows = [self._scored(messages, answer) for messages, answer in zip(prompts, answers, strict=True)]
-        found: list[AnswerLoss] = []
         for part in (rows[start : start + batch] for start in range(0, len(rows), batch)):
-            ids, mask = self._pad([row for row, _ in part], left=False)
+            ids, mask = self.pad([row for row, _ in part], left=False)
             kept = sorted({at for row, begin in part for at in range(begin - 1, len(row) - 1)})
             at = {position: index for index, position in enumerate(kept)}
             places = torch.tensor(kept, device=ids.device)
             logits = self.model(input_ids=ids, attention_mask=mask, logits_to_keep=places).logits
             for i, (row, begin) in enumerate(part):
                 first = at[begin - 1]
-                own = logits[i, first : first + len(row) - begin].float()
-                nats = torch.nn.functional.cross_entropy(own, ids[i, begin : len(row)], reduction="sum")
-                found.append(AnswerLoss(float(nats), len(row) - begin))
-        return found
+                yield logits[i, first : first + len(row) - begin].float(), ids[i, begin : len(row)]
 
     def prompt_ids(self, messages: Conversation, room: int = 0) -> list[int]:
         """Token ids of a prompt, ready for a reply of `room` tokens.
@@ -146,11 +163,7 @@ class TransformersEngine:
 
         Raises UserError when the template refuses them.
         """
-        turns = [{"role": m.role, "content": m.content} for m in messages]
-        try:
-            return str(self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=reply))
-        except TemplateError as error:
-            raise UserError(f"{self.name}: its chat template refuses the conversation: {error}") from None
+        return rendered(self.tokenizer, self.name, messages, reply)
 
     def _ids(self, messages: Sequence[Message], reply: bool) -> list[int]:
         """Token ids of rendered messages; the template has set the start marker already."""
@@ -166,7 +179,7 @@ class TransformersEngine:
         ids = [last, self.tokenizer.eos_token_id, *(own if isinstance(own, list) else [own])]
         return list(dict.fromkeys(i for i in ids if i is not None))
 
-    def _pad(self, rows: list[list[int]], left: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    def pad(self, rows: list[list[int]], left: bool) -> tuple[torch.Tensor, torch.Tensor]:
         """Rows as a rectangle with its mask, both of shape (rows, longest)."""
         longest, pad = max(map(len, rows)), self.tokenizer.pad_token_id
         ids, real = [], []
@@ -175,6 +188,15 @@ class TransformersEngine:
             ids.append([pad] * gap + row if left else row + [pad] * gap)
             real.append([0] * gap + [1] * len(row) if left else [1] * len(row) + [0] * gap)
         return torch.tensor(ids, device=self.model.device), torch.tensor(real, device=self.model.device)
+
+
+def rendered(tokenizer: Any, name: str, messages: Sequence[Message], reply: bool) -> str:
+    """Messages under a tokenizer's chat template. Raises UserError, with the model's name, when it refuses them."""
+    turns = [{"role": m.role, "content": m.content} for m in messages]
+    try:
+        return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=reply))
+    except TemplateError as error:
+        raise UserError(f"{name}: its chat template refuses the conversation: {error}") from None
 
 
 def _device() -> torch.device:
@@ -195,6 +217,6 @@ def _dtype(device: torch.device, folder: Path) -> torch.dtype:
     return torch.bfloat16 if small else torch.float32
 
 
-def _until(text: str, stops: Sequence[str]) -> str:
+def until(text: str, stops: Sequence[str]) -> str:
     """The text before the first stop string."""
     return text[: min((text.find(stop) for stop in stops if stop in text), default=len(text))]

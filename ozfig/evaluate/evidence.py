@@ -92,6 +92,9 @@ def _few(names: Iterable[str]) -> str:
 
 def _trained(evidence: Evidence) -> str:
     """What the loss was computed on."""
+    if evidence.metric("tune", "rows_without_passage") is not None:
+        left_out = evidence.metric("tune", "rows_without_loss") or 0
+        return f"where answers start and end; {left_out:,} rows had no passage or no answer in it"
     read, without = evidence.metric("tune", "tokens") or 0, evidence.metric("tune", "rows_without_loss") or 0
     return f"of {read:,} read; only what the assistant says counts; {without:,} rows had nothing to learn"
 

@@ -39,11 +39,11 @@ MINUS = "\N{MINUS SIGN}"
 
 
 class Figures:
-    """The scores and comparisons of a report, found by name."""
+    """The scores and comparisons of one task of a report, found by name: those of the held-out questions."""
 
-    def __init__(self, report: dict[str, Any]) -> None:
-        scores = [Score.from_row(row) for row in report["scores"] if row["task"] == TASK]
-        comparisons = [Comparison.from_row(row) for row in report["comparisons"] if row["task"] == TASK]
+    def __init__(self, report: dict[str, Any], task: str = TASK) -> None:
+        scores = [Score.from_row(row) for row in report["scores"] if row["task"] == task]
+        comparisons = [Comparison.from_row(row) for row in report["comparisons"] if row["task"] == task]
         self.retrieval: dict[str, Any] | None = report.get("retrieval")
         self.points = list(dict.fromkeys(s.model for s in scores))
         self.conditions = list(dict.fromkeys(s.condition for s in scores))

@@ -6,13 +6,13 @@ killed does not ask again, nor one whose metrics alone have changed; its name te
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ozfig import console, files, prompts, registry
 from ozfig.engines.base import AnswerLoss, Decoding, Engine
+from ozfig.engines.loading import free_memory
 from ozfig.errors import UserError
 from ozfig.evaluate.results import CLOSED, GOLD, RETRIEVED
 from ozfig.recipe import Evaluate
@@ -56,7 +56,7 @@ def parts(
     found = []
     for point in models:
         for condition, asked in items.items():
-            if len(asked) < FEWEST:
+            if len(asked) < FEWEST or not can_be_asked(models[point], condition):
                 continue
             messages = [_prompt(e, system, condition != CLOSED) for e in asked]
             content = [([m.to_row() for m in turn], e.references) for turn, e in zip(messages, asked, strict=True)]
@@ -83,6 +83,20 @@ def by_condition(
     return {condition: forms[condition] for condition in section.conditions}
 
 
+def can_be_asked(model: ModelRef, condition: str) -> bool:
+    """Whether a model can be asked under a condition: one that marks answers needs a passage to mark them in."""
+    return model.head != "span" or condition != CLOSED
+
+
+def notes(models: Mapping[str, ModelRef], section: Evaluate) -> list[str]:
+    """What the report says of questions and metrics that some models have no answer to."""
+    marking = [name for name, ref in models.items() if ref.head == "span"]
+    if not marking:
+        return []
+    marks = f"Marks answers in a passage ({', '.join(marking)}): no loss and no perplexity of the reference answers"
+    return [marks + (", and not asked without a passage." if CLOSED in section.conditions else ".")]
+
+
 def _prompt(item: Example, system: str, with_passage: bool) -> list[Message]:
     """What a model sees of a question: the conversation up to the reference answer, as in training."""
     return prompts.conversation(item, system, with_passage)[:-1]
@@ -97,7 +111,7 @@ def answer(work: Sequence[Part], models: dict[str, ModelRef], section: Evaluate,
             for part in (p for p in todo if p.point == point):
                 files.write_jsonl(part.path, (row.to_row() for row in _ask(part, engine, section, bar)))
             del engine
-            _free()
+            free_memory()
     return [Sample.from_row(row) for part in work for row in files.read_jsonl(part.path)]
 
 
@@ -115,7 +129,7 @@ def _ask(part: Part, engine: Engine, section: Evaluate, bar: console.Bar) -> lis
     ]
 
 
-def _sample(part: Part, item: Example, turns: list[Message], reply: str, loss: AnswerLoss | None) -> Sample:
+def _sample(part: Part, item: Example, turns: list[Message], reply: str, loss: AnswerLoss) -> Sample:
     return Sample(
         model=part.point,
         condition=part.condition,
@@ -123,19 +137,10 @@ def _sample(part: Part, item: Example, turns: list[Message], reply: str, loss: A
         prompt=turns,
         references=item.references,
         reply=reply,
-        nats=round(loss.nats, 4) if loss else 0.0,
-        tokens=loss.tokens if loss else 0,
+        nats=round(loss.nats, 4),
+        tokens=loss.tokens,
         scores={},
     )
-
-
-def _free() -> None:
-    """Give a model's memory back before the next one is opened."""
-    import torch
-
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
 
 
 def score(samples: Sequence[Sample], section: Evaluate, cache: Path | None = None) -> list[Sample]:
@@ -151,6 +156,8 @@ def score(samples: Sequence[Sample], section: Evaluate, cache: Path | None = Non
         else:
             found = registry.find("metric", name)(replies, references, section, cache)
             columns |= found if isinstance(found, dict) else {name: found}
+    if not any(value is not None for column in columns.values() for value in column):
+        raise UserError("evaluate.metrics: perplexity alone says nothing of a model that marks answers; add token_f1")
     rows = [{name: values[i] for name, values in columns.items()} for i in range(len(samples))]
     return [
         replace(sample, scores={name: round(value, 6) for name, value in row.items() if value is not None})

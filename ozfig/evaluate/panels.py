@@ -205,11 +205,33 @@ def versions(story: Story) -> list[tuple[str, str]]:
     """Versions and hashes, the report's own first, then the packages that made the models."""
     own = story.report["versions"]
     rows = [("ozfig", own["ozfig"]), ("ozfig's code", own["code"])]
+    rows += [("lm-evaluation-harness", own["lm_eval"])] if "lm_eval" in own else []
     rows += [(f"data, {name.replace('_', ' ')}", digest) for name, digest in own["data"].items()]
     rows += [(f"model, {name}", digest) for name, digest in own["models"].items()]
     manifests = list(story.evidence.manifests.values())
     packages = manifests[-1].versions if manifests else {}
     return rows + [(name, version) for name, version in sorted(packages.items()) if name != "ozfig"]
+
+
+def benchmarks(report: dict[str, Any]) -> list[dict[str, Any]]:
+    """The benchmarks' scores by model, with the differences that tuning and quantising made."""
+    rows = []
+    for listed in report.get("tasks", []):
+        found = Figures(report, listed["task"])
+        for metric in found.metrics:
+            scores = [found.score(p, listed["condition"], metric) for p in ("base", "tuned", "quantised")]
+            changes = [found.compare(a, b, listed["condition"], metric) for a, b in STEPS[:2]]
+            if any(scores):
+                rows.append(
+                    {
+                        "task": f"{listed['task']}, {metric}",
+                        "condition": listed["condition"],
+                        "n": max(s.n for s in scores if s),
+                        "scores": [(found.mean(s), f"± {f.number(s.stderr, 4)}") if s else ("", "") for s in scores],
+                        "changes": [change_of(c) if c else None for c in changes],
+                    }
+                )
+    return rows
 
 
 def numbers(found: Figures) -> list[dict[str, Any]]:

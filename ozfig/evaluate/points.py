@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from ozfig import files
 from ozfig.engines.base import Engine
@@ -43,7 +44,7 @@ def _other(model: OtherModel) -> ModelRef:
     """A reference to another model. What is behind a URL is known by its address alone."""
     if not model.is_remote:
         found = resolve(model.model)
-        return ModelRef(found.kind, found.path, model.name, sha256=found.sha256)
+        return replace(found, name=model.name)
     return ModelRef("openai", model.model, model.name, sha256=files.sha256_value([model.model, model.served_as]))
 
 
@@ -66,7 +67,7 @@ def opener(section: Evaluate) -> Callable[[ModelRef], Engine]:
 
             other = others[ref.name]
             return RemoteEngine(ref.name, Endpoint(ref.path, other.served_as, other.key_env))
-        from ozfig.engines.transformers import load
+        from ozfig.engines.opening import load
 
         return load(ref)
 

@@ -18,7 +18,7 @@ from ozfig.evaluate import figures as f
 from ozfig.evaluate.answers import side_by_side
 from ozfig.evaluate.figures import Figures
 from ozfig.evaluate.panels import Story
-from ozfig.evaluate.results import LOWER_IS_BETTER, NEUTRAL
+from ozfig.evaluate.results import LOWER_IS_BETTER, NEUTRAL, TASK
 from ozfig.types import Comparison
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -63,8 +63,10 @@ def page(story: Story) -> dict[str, Any]:
         "versions": panels.versions(story),
         "command": f"ozfig run {story.run}/recipe.yaml",
         "numbers": panels.numbers(found),
+        "benchmarks": panels.benchmarks(report),
         "summary": summary(report),
         "columns": COLUMNS,
+        "notes": report.get("notes", []),
     }
 
 
@@ -98,6 +100,6 @@ def summary_table(path: Path) -> tuple[str, list[str], list[list[str]]]:
     """Title, columns and rows for the terminal, from a report.json: as much of the summary as 80 columns hold."""
     report = files.read_json(path)
     rows = [row for row in summary(report) if row[0].startswith(("Token F1", "Perplexity"))] or summary(report)
-    n = max(score["n"] for score in report["scores"])
+    n = max(score["n"] for score in report["scores"] if score["task"] == TASK)
     narrow = [[row[0], *(cell.replace(" nats", "") for cell in row[2:6])] for row in rows]
     return f"{report['verdict']}  ({n:,} held-out questions)", ["", *COLUMNS[2:6]], narrow

@@ -18,6 +18,7 @@ from ozfig.types import Comparison, Example, Sample, Score
 
 TASK, VERSION = "held_out", 1  # raise the version when the same replies would score otherwise
 LOWER_IS_BETTER = {"answer_loss", "perplexity", "bits_per_byte"}
+LOWER_IS_BETTER |= {"word_perplexity", "byte_perplexity", "brier_score"}  # of benchmarks
 NEUTRAL = {"answer_words"}
 STEPS = [("base", "tuned"), ("tuned", "quantised"), ("base", "quantised")]
 CLOSED, GOLD, RETRIEVED = "closed_book", "gold_context", "retrieved"

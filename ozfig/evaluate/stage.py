@@ -6,8 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ozfig import __version__, files
+from ozfig import __version__, files, registry
 from ozfig.evaluate import bertscore, evidence, harness, panels, points, report, results, retrieved, text, verdict
+from ozfig.evaluate.tasks.table import Measured
 from ozfig.recipe import Evaluate
 from ozfig.types import Comparison, Example, Job, Outcome, Score
 
@@ -17,9 +18,10 @@ PACKAGE = Path(__file__).parents[1]
 def run(job: Job, open_engine: harness.Open | None = None) -> Outcome:
     """Measure every point under every condition and write the report.
 
-    Outputs: samples.jsonl and report.json. The folder also gets report.html and report.md, for people. What each
-    model said lies in parts/ of the cache, from which a killed run goes on, and one that changes metrics alone.
-    Raises UserError when there are too few held-out questions.
+    Outputs: samples.jsonl and report.json, and task_samples.jsonl where benchmarks are asked for. The folder
+    also gets report.html and report.md, for people. What each model said lies in parts/ of the cache, from which
+    a killed run goes on, and one that changes metrics alone. Raises UserError when there are too few held-out
+    questions.
     """
     section, resolved = _resolved(job.section)
     models = points.chosen(section, job.models)
@@ -27,6 +29,8 @@ def run(job: Job, open_engine: harness.Open | None = None) -> Outcome:
     job = replace(job, section=section, models={**job.models, **models})
     examples = [Example.from_row(row) for row in files.read_jsonl(job.inputs["held_out"])]
     items = harness.select(examples, section.limit)
+    # a task that cannot run is found before hours of answering
+    benchmarks = registry.find("benchmarks", "load")(section.tasks) if section.tasks else []
     wanted = "retrieved" in section.conditions
     found = retrieved.search(items, job.inputs.get("index"), section.passages) if wanted else None
     asked = harness.by_condition(items, section, found.context if found else None)
@@ -39,13 +43,22 @@ def run(job: Job, open_engine: harness.Open | None = None) -> Outcome:
         windows = text.measure(section.text, models, open_engine, job.cache / "parts")
         scores += text.scores(section.text, windows)
         compared += text.comparisons(section.text, windows, plan.steps, section.resamples, job.seed)
-    result = _report(job, scores, results.adjusted(compared), found.recall(items) if found else None)
+    measured = None
+    if benchmarks:
+        measure = registry.find("benchmarks", "measure")
+        measured = measure(benchmarks, models, section, open_engine, job.cache / "parts", plan)
+        scores, compared = scores + measured.scores, compared + measured.comparisons
+    recall = found.recall(items) if found else None
+    notes = harness.notes(models, section)
+    result = _report(job, scores, results.adjusted(compared), measured, recall, notes)
     files.write_jsonl(job.folder / "samples.jsonl", (sample.to_row() for sample in samples))
+    if measured:
+        files.write_jsonl(job.folder / "task_samples.jsonl", measured.samples)
     files.write_json(job.folder / "report.json", result)
     run_folder = f"{job.folder.parent.parent.name}/{job.folder.parent.name}"
     report.write(panels.Story(result, items, samples, evidence.read(job), run_folder), job.folder)
     return Outcome(
-        outputs=["samples.jsonl", "report.json"],
+        outputs=["samples.jsonl", "report.json", *(["task_samples.jsonl"] if measured else [])],
         metrics={"questions": len(items), "verdict": result["verdict"]},
         resolved=resolved,
     )
@@ -60,12 +73,17 @@ def _resolved(section: Evaluate) -> tuple[Evaluate, dict[str, Any]]:
 
 
 def _report(
-    job: Job, scores: list[Score], compared: list[Comparison], retrieval: dict[str, Any] | None
+    job: Job,
+    scores: list[Score],
+    compared: list[Comparison],
+    measured: Measured | None,
+    retrieval: dict[str, Any] | None,
+    notes: list[str],
 ) -> dict[str, Any]:
     """The contents of report.json: the same input gives the same bytes."""
     section: Evaluate = job.section
     hashed = {name: files.sha256_path(job.inputs[name]) for name in ("held_out", "train") if _exists(job, name)}
-    found = {
+    found: dict[str, Any] = {
         "name": job.name,
         "base": job.models["base"].name if "base" in job.models else "",
         "seed": job.seed,
@@ -79,8 +97,12 @@ def _report(
         },
         "scores": [s.to_row() for s in scores],
         "retrieval": retrieval,
+        "notes": notes,
         "comparisons": [c.to_row() for c in compared],
     }
+    if measured:
+        found["versions"]["lm_eval"] = measured.lm_eval
+        found["tasks"] = measured.tasks
     return {**found, "verdict": verdict.headline(found)}
 
 

@@ -30,11 +30,11 @@ Measured = dict[str, list[Window]]
 def measure(
     section: RunningText, models: dict[str, ModelRef], open_engine: Callable[[ModelRef], Any], folder: Path
 ) -> Measured:
-    """The windows of each model; a model behind a URL is left out. Raises UserError for a text that is too short."""
+    """The windows of each model that continues text and is at hand. Raises UserError for a text that is too short."""
     form = [METHOD, files.sha256_path(section.path), section.definition, section.context, section.limit_tokens]
     found: Measured = {}
     for point, ref in models.items():
-        if ref.kind == "openai":
+        if ref.kind == "openai" or ref.head:
             continue
         path = folder / f"text.{point}.{files.sha256_value([ref.sha256, *form])[:16]}.jsonl"
         if not path.exists():

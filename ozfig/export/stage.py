@@ -9,34 +9,28 @@ from typing import Any
 
 from ozfig import files
 from ozfig.errors import OzfigError
-from ozfig.export import gguf, parity
+from ozfig.export import gguf, modelfile
 from ozfig.export.merge import merge
-from ozfig.types import Job, ModelRef, Outcome
+from ozfig.export.parity import Parity
+from ozfig.types import Example, Job, ModelRef, Outcome
 
 
 def run(job: Job) -> Outcome:
-    """Fill the folder with merged/ and <name>.<quant>.gguf; returns the first quantisation as `quantised`.
+    """Fill the folder with merged/, <name>.<quant>.gguf and a Modelfile.
 
-    It starts over after a kill, which costs seconds. Raises UserError for a model that GGUF has no layout for,
-    ParityError when a file does not behave like the weights that it was made from.
+    A seq2seq or span model is merged only: it has no GGUF files here. It starts over after a kill. Raises UserError
+    for a model that GGUF has no layout for, ParityError when a file does not behave like the model that was trained.
     """
-    folder, quants = job.folder, list(dict.fromkeys(job.section.quant))
-    merged, full = folder / "merged", folder / f"{job.name}.F16.gguf"
-    shutil.rmtree(merged, ignore_errors=True)
-    merge(replace(job.models["tuned"], path=str(job.inputs["adapter"])), merged)
-    gguf.convert(merged, full, job.name)
-    made: list[ModelRef] = []
-    metrics: dict[str, Any] = {}
-    for quant in quants:
-        target = folder / f"{job.name}.{quant}.gguf"
-        if target != full:
-            gguf.quantised(full, target, quant)
-        ref = ModelRef("gguf", str(target), job.name, str(merged), files.sha256_path(target), quant)
-        metrics[quant] = {**gguf.figures(target), "parity": _checked(ref, job.system)}
-        made.append(ref)
-    if "F16" not in quants:
-        full.unlink()
-    return Outcome(["merged", *(Path(ref.path).name for ref in made)], {"files": metrics}, _models(made))
+    folder = job.folder
+    tuned = replace(job.models["tuned"], path=str(job.inputs["adapter"]))
+    shutil.rmtree(folder / "merged", ignore_errors=True)
+    merge(tuned, folder / "merged")
+    if tuned.head:
+        return Outcome(["merged"])
+    made = _written(job)
+    metrics = _checked(job, tuned, made)
+    files.write_text(folder / "Modelfile", modelfile.text(folder / "merged", Path(made[0].path).name, job.system))
+    return Outcome(["merged", *(Path(ref.path).name for ref in made), "Modelfile"], {"files": metrics}, _models(made))
 
 
 def _models(made: list[ModelRef]) -> dict[str, ModelRef]:
@@ -44,10 +38,29 @@ def _models(made: list[ModelRef]) -> dict[str, ModelRef]:
     return {"quantised": made[0], **{ref.quantisation: ref for ref in made}}
 
 
-def _checked(ref: ModelRef, system: str) -> dict[str, Any]:
-    """The parity figures of a file; one that fails is renamed, so that nobody ships it."""
-    try:
-        return parity.check(ref, system)
-    except OzfigError:
-        Path(ref.path).rename(f"{ref.path}.failed")
-        raise
+def _written(job: Job) -> list[ModelRef]:
+    """The file of each quantisation, all made in one pass from a lossless one."""
+    merged, whole = job.folder / "merged", job.folder / "weights.gguf"
+    targets = {quant: job.folder / f"{job.name}.{quant}.gguf" for quant in job.section.quant}
+    gguf.convert(merged, whole, job.name)
+    gguf.quantised(whole, targets)
+    whole.unlink()
+    return [
+        ModelRef("gguf", str(path), job.name, str(merged), files.sha256_path(path), quant)
+        for quant, path in targets.items()
+    ]
+
+
+def _checked(job: Job, tuned: ModelRef, made: list[ModelRef]) -> dict[str, Any]:
+    """The figures of each file; one that fails its check is renamed, so that nobody ships it."""
+    held_out = job.inputs.get("held_out")
+    examples = [Example.from_row(row) for row in files.read_jsonl(held_out)] if held_out and held_out.exists() else []
+    metrics: dict[str, Any] = {}
+    with Parity(tuned, examples, job.system, job.section.limits, job.folder) as parity:
+        for ref in made:
+            try:
+                metrics[ref.quantisation] = {**gguf.figures(Path(ref.path)), "parity": parity.check(ref)}
+            except OzfigError:
+                Path(ref.path).rename(f"{ref.path}.failed")
+                raise
+    return metrics

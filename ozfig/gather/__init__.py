@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ozfig.types import Document, Example
+from ozfig.types import Document, Example, Preference
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Gathered:
     origin: str
     documents: list[Document] = field(default_factory=list)
     examples: Iterable[Example] = ()
+    preferences: list[Preference] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     looked_at: str = ""
     needs_browser: int = 0

@@ -22,6 +22,7 @@ from ozfig.web import sitemaps
 from ozfig.web.extract import Page, extract
 from ozfig.web.fetch import HOPS, LONGEST_WAIT, Fetcher
 from ozfig.web.robots import Rules
+from ozfig.web.urls import Site
 
 Render = Callable[[str], Awaitable[str]]
 
@@ -97,21 +98,23 @@ class Crawl:
             url = one.target
         raise UserError(f"{asked}: more than {HOPS} redirects in a row; check the address")
 
-    async def listed(self, waiting: Iterable[str]) -> list[str]:
-        """What sitemaps list, those included that they name themselves. What cannot be read is told and left out."""
+    async def listed(self, named: Iterable[str], site: Site) -> list[str]:
+        """What the sitemaps of a site list, those included that they name themselves.
+
+        Those of other domains are passed over; what cannot be read is told and left out.
+        """
         seen: set[str] = set()
         pages: set[str] = set()
-        wave = sorted(set(waiting))
-        while wave:
-            seen |= set(wave)
-            following: set[str] = set()
-            for body in await asyncio.gather(*(self._file(url) for url in wave)):
-                links, are_sitemaps = sitemaps.links(body)
-                (following if are_sitemaps else pages).update(links)
-            left = sorted(following - seen)
+        waiting = set(named)
+        while left := sorted({site.beside(url) for url in waiting} - seen - {""}):
             wave = left[: max(0, MOST_SITEMAPS - len(seen))]
             if len(left) > len(wave):
-                console.warn(f"{left[0]}: more than {MOST_SITEMAPS} sitemaps; the others are left out")
+                console.warn(f"{left[len(wave)]}: more than {MOST_SITEMAPS} sitemaps; the others are left out")
+            seen |= set(left)
+            waiting = set()
+            for body in await asyncio.gather(*(self._file(url) for url in wave)):
+                links, are_sitemaps = sitemaps.links(body)
+                (waiting if are_sitemaps else pages).update(links)
         return sorted(pages)
 
     async def drive(self, walk: Walk) -> Plan:
@@ -231,12 +234,17 @@ class Crawl:
         if known:
             return known.body
         try:
+            if not (await self.rules(url)).allows(url):
+                console.warn(f"sitemap left out: {url}: closed to crawlers by robots.txt")
+                return b""
             reply = await self._fetcher.follow(url, kinds=())
         except (OutsideError, UserError) as error:
             console.warn(f"sitemap left out: {error}")
             return b""
         if reply.problem or reply.is_passing:
             console.warn(f"sitemap left out: {url}: {reply.problem or reply.status}")
+        if reply.is_passing:  # the next run asks again
+            return b""
         body = reply.body if reply.status < 300 else b""
         return self._kept(Answer(url, "file", self._frontier.round, body=body)).body
 

@@ -38,7 +38,10 @@ class Places:
             self.sites.append(site)
 
     def own(self, link: str) -> str:
-        """A link in the spelling of its site; "" when the crawl does not follow it."""
+        """A link in the spelling of its site; "" when the crawl does not follow it.
+
+        robots.txt is not asked here: another host's may be read only after its first link was met.
+        """
         known = self._own.get(link)
         if known is None:
             known = self._own[link] = self._followed(link)
@@ -46,7 +49,8 @@ class Places:
 
     def listed(self, link: str) -> str:
         """The same for an address from a sitemap or a canonical link, where a local copy names its public host."""
-        return next((own for site in self.sites if (url := site.listed(link)) and (own := self.own(url))), "")
+        found = (own for site in self.sites if (url := site.listed(link)) and (own := self.own(url)))
+        return next((own for own in found if self.allows(own)), "")
 
     def target(self, source: str, location: str) -> str:
         """Where a redirect leads, if the crawl goes along.
@@ -88,7 +92,7 @@ class Places:
 
     def _followed(self, link: str) -> str:
         url = link if link in self.named else next((own for site in self.sites if (own := site.own(link))), "")
-        if not url or not self.allows(url) or not (self.wanted(url) or url in self.named):
+        if not url or not (self.wanted(url) or url in self.named):
             return ""
         if url not in self.named and max(Counter(urlsplit(url).path.strip("/").split("/")).values()) > MOST_REPEATS:
             self.traps.add(url)

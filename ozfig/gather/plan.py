@@ -77,6 +77,8 @@ class Walk:
             following: set[str] = set()
             for url in sorted(_with_targets(level - seen, known) - seen):
                 seen.add(url)
+                if not self.places.allows(url) and url not in self.places.named:
+                    continue
                 if not self._has_room(url, shapes, plan):
                     continue
                 if len(plan.kept) + len(plan.ask) >= self.max_pages:

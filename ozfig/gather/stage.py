@@ -1,4 +1,4 @@
-"""The gather stage: sources in, documents.jsonl and examples.jsonl out."""
+"""The gather stage: sources in, documents.jsonl, examples.jsonl and, where there are some, preferences.jsonl out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ozfig.gather import Gathered, SourceContext
 from ozfig.recipe import Gather
 from ozfig.types import Document, Job, Outcome
 
-DOCUMENTS, EXAMPLES = "documents.jsonl", "examples.jsonl"
+DOCUMENTS, EXAMPLES, PREFERENCES = "documents.jsonl", "examples.jsonl", "preferences.jsonl"
 
 
 def run(job: Job) -> Outcome:
@@ -45,7 +45,11 @@ def run(job: Job) -> Outcome:
         raise UserError(f"gather: nothing found in {looked}{why}; change gather.sources")
     rows = [documents[key] for key in sorted(documents)]
     files.write_jsonl(job.folder / DOCUMENTS, (document.to_row() for document in rows))
-    return Outcome(outputs=[DOCUMENTS, EXAMPLES], metrics=_metrics(found, rows, written))
+    outputs = [DOCUMENTS, EXAMPLES]
+    if preferences := {p.id: p for gathered in found for p in gathered.preferences}:
+        files.write_jsonl(job.folder / PREFERENCES, (preferences[key].to_row() for key in sorted(preferences)))
+        outputs.append(PREFERENCES)
+    return Outcome(outputs=outputs, metrics=_metrics(found, rows, written))
 
 
 def _metrics(found: list[Gathered], documents: list[Document], examples: Counter[str]) -> dict[str, Any]:

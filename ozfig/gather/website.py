@@ -28,7 +28,7 @@ from ozfig.recipe import Website
 from ozfig.types import Document
 from ozfig.web import local, render
 from ozfig.web.fetch import Fetcher, Manners
-from ozfig.web.urls import Site, clean, is_loopback, registered_domain, visible
+from ozfig.web.urls import Site, visible
 
 # these change how a site is asked and how much of it, not what it is
 MANNERS = {"max_pages", "delay", "concurrency", "timeout", "retries", "urls_from"}
@@ -141,7 +141,7 @@ async def _open(section: Website, named: list[str], going: Crawl, places: Places
     if section.url and not is_sitemap:
         start, sitemap_pages = await _start(named[0], follow != "none", going)
     elif is_sitemap:
-        sitemap_pages = await going.listed([start])
+        sitemap_pages = await going.listed([start], Site.of(start, start, "host"))
     places.add(Site.of(named[0], start, section.scope))
     for url in named[1:] if follow == "links" else []:
         places.add(Site.of(url, url, section.scope))
@@ -168,8 +168,7 @@ async def _start(asked: str, with_sitemaps: bool, going: Crawl) -> tuple[str, li
         rules = await going.rules(url)
         here = Site.of(url, url, "host")
         default = urljoin(url, "/sitemap.xml")
-        named = {_on_site(sitemap, here) for sitemap in rules.sitemaps or [default]} if with_sitemaps else set()
-        return await going.listed(named - {""})
+        return await going.listed(rules.sitemaps or [default], here) if with_sitemaps else []
 
     page, pages = await asyncio.gather(going.start(asked), listed(asked))
     if urlsplit(page.url).netloc != urlsplit(asked).netloc:
@@ -177,18 +176,6 @@ async def _start(asked: str, with_sitemaps: bool, going: Crawl) -> tuple[str, li
         console.warn(f"{asked} leads to {page.url}; that site is crawled")
         pages += await listed(page.url)
     return page.url, pages
-
-
-def _on_site(sitemap: str, site: Site) -> str:
-    """A sitemap's address on the crawled site; "" when it lies in another domain.
-
-    A copy of a site on this machine names its public host there: the path is what counts.
-    """
-    url = clean(sitemap)
-    host, here = urlsplit(url).hostname or "", urlsplit(f"//{site.netloc}").hostname or ""
-    if is_loopback(here) or host.removeprefix("www.") == here.removeprefix("www."):
-        return urlsplit(url)._replace(scheme=site.scheme, netloc=site.netloc).geturl() if url else ""
-    return url if registered_domain(host) == registered_domain(here) else ""
 
 
 @asynccontextmanager

@@ -27,18 +27,27 @@ def exact(rows: Sequence[Example], section: ExactFilter, context: Context) -> It
 
 
 def near(rows: Sequence[Example], section: NearFilter, context: Context) -> Iterator[Verdict]:
-    """Of rows alike in words keep the first; other numbers mean another fact (see `near_duplicates`).
+    """Drop a row that is alike in words to one that is kept; other numbers mean another fact (see `near_duplicates`).
 
     So do the cells of one page's tables, whose questions and answers are worded alike because a rule wrote them.
+    A group hangs together pair by pair, so its ends may have little in common: each row is compared with those kept.
     """
     for group in duplicates.near_duplicates((_part(row, section.on) for row in rows), section.threshold):
-        leader = rows[group[0]]
-        known = duplicates.shingles(_part(leader, section.on))
-        for i in group[1:]:
-            if rows[i].maker == leader.maker == TABLE and rows[i].source == leader.source:
-                continue
-            score = duplicates.jaccard(duplicates.shingles(_part(rows[i], section.on)), known)
-            yield Verdict(i, "near duplicate", "drop", leader.question, round(score, 3))
+        kept: list[tuple[Example, frozenset[str]]] = []
+        for i in group:
+            row = rows[i]
+            own = duplicates.shingles(" ".join(unwrapped(_part(row, section.on))))
+            alike = [(duplicates.jaccard(own, known), other) for other, known in kept if not _same_tables(row, other)]
+            score, nearest = max(alike, key=lambda pair: pair[0], default=(0.0, row))
+            if score >= section.threshold:
+                yield Verdict(i, "near duplicate", "drop", nearest.question, round(score, 3))
+            else:
+                kept.append((row, own))
+
+
+def _same_tables(a: Example, b: Example) -> bool:
+    """Whether both rows are cells of one page's tables."""
+    return a.maker == b.maker == TABLE and a.source == b.source
 
 
 def _part(row: Example, part: Part) -> str:

@@ -18,10 +18,10 @@ from ozfig.prepare.items import KINDS, Part, all_parts, says_something, stands_a
 from ozfig.prepare.words import words
 from ozfig.types import Example
 
-GRAM = 8
+GRAM = 8  # words in a row that two texts share by chance only where they are a turn of phrase
 SHORTEST = 3  # words of a short part that is looked for within a text; a shorter question only leaks as a whole turn
 SHORTEST_SENTENCE = 5  # the same for a sentence of a context
-STOCK = 4  # a run of words in more training rows than this is a turn of phrase
+STOCK = 4  # a run of words in more training rows than this is a turn of phrase, not a leak
 OWNERS = 64  # a run of words in more parts than this is one of the benchmark's phrases
 CHOICES = 2  # short choices of one item that make a leak together
 TELLING = 2  # words of a run that have to be more than numbers and stop words

@@ -12,12 +12,13 @@ from ozfig.errors import UserError
 from ozfig.formats import shapes
 from ozfig.formats.rows import BadRow, Row, cell, read_rows
 from ozfig.retrieval import chunk
+from ozfig.retrieval.chunk import Passage
 from ozfig.types import Document, Example
 
 MAKER = "held_out"
 
 
-def from_file(path: Path, documents: Sequence[Document], limit: int | None) -> list[Example]:
+def from_file(path: Path, passages: Sequence[Passage], limit: int | None) -> list[Example]:
     """The questions of a file of any shape that a data set may have.
 
     A row without a context may name a document (the end of a uri) and evidence (a quotation from it), by which
@@ -28,7 +29,7 @@ def from_file(path: Path, documents: Sequence[Document], limit: int | None) -> l
     found: list[Example] = []
     lost = rows = 0
     for row in read_rows(path):
-        for example in _held_out(row, path, documents):
+        for example in _held_out(row, path, passages):
             rows += 1
             if limit is None or len(found) < limit:
                 found.append(example)
@@ -41,7 +42,7 @@ def from_file(path: Path, documents: Sequence[Document], limit: int | None) -> l
     return found
 
 
-def _held_out(row: Row, path: Path, documents: Sequence[Document]) -> Iterator[Example]:
+def _held_out(row: Row, path: Path, passages: Sequence[Passage]) -> Iterator[Example]:
     """The questions of one row. Raises UserError that names its place."""
     place = f"{path}:{row.number}"
     if row.problem:
@@ -51,19 +52,18 @@ def _held_out(row: Row, path: Path, documents: Sequence[Document]) -> Iterator[E
             if isinstance(item, Document):
                 raise BadRow("plain text, where a question and its answer are expected")
             if item is not None:
-                source, context = _look_up(row.values, item, documents)
+                source, context = _look_up(row.values, item, passages)
                 yield replace(item, source=source, context=context, maker=MAKER, origin=path.name)
     except BadRow as error:
         raise UserError(f"{place}: {error}; held-out questions need a question and an answer") from None
 
 
-def _look_up(values: dict[str, Any], item: Example, documents: Sequence[Document]) -> tuple[str, str]:
+def _look_up(values: dict[str, Any], item: Example, passages: Sequence[Passage]) -> tuple[str, str]:
     """Where a question comes from, and its context: else the named document's passage with the evidence or answer."""
     name = cell(values.get("document")).rstrip("/")
-    for page in documents if name and not item.context else ():
-        if page.uri.rstrip("/").endswith(name):
-            evidence = cell(values.get("evidence")) or item.answer
-            found = chunk.find_passage(chunk.passages(page, overlap=0), evidence)
-            if found:
-                return page.uri, found.with_title()
+    if name and not item.context:
+        near = [passage for passage in passages if passage.uri.rstrip("/").endswith(name)]
+        found = chunk.find_passage(near, cell(values.get("evidence")) or item.answer)
+        if found:
+            return found.uri, found.with_title()
     return name or item.source, item.context

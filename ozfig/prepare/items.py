@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ozfig.prepare.words import STOP_WORDS, WORD, words
+from ozfig.retrieval.chunk import SENTENCE
 from ozfig.types import Example
 
 Kind = Literal["question", "stem", "choice", "context", "answer"]
@@ -15,7 +16,6 @@ KINDS: tuple[Kind, ...] = ("question", "stem", "choice", "context", "answer")
 CHOICE = re.compile(r"^\s*[(\[]?([A-Ha-h]|\d)[).:\]]\s*(?=\S)")
 PREAMBLE = re.compile(r"multiple[ -]choice|(choose|select) the (correct|best|right)", re.IGNORECASE)
 TAIL = re.compile(r"^\s*(the )?(correct |best |right )?answer( is)?\s*:?\s*$", re.IGNORECASE)
-SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 # what many test questions have in common, whatever they ask
 EXAM_WORDS = frozenset(WORD.findall("answer correct example false following happen happened next option true"))
 PRONOUNS = frozenset(WORD.findall("he her him his it its she that their them these they this those"))
@@ -49,7 +49,7 @@ def _parts(i: int, item: Example) -> Iterator[Part]:
     for message in item.messages:
         if message.role == "user":
             yield from _asked(i, message.content)
-    yield from (Part(i, "context", words(sentence)) for sentence in SENTENCE_END.split(item.context))
+    yield from (Part(i, "context", words(sentence)) for sentence in SENTENCE.split(item.context))
     yield from (Part(i, "answer", words(answer)) for answer in item.references)
 
 

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ozfig.prepare import Verdict, contamination
+from ozfig.prepare.contamination import GRAM, STOCK
 from ozfig.prepare.duplicates import jaccard
 from ozfig.prepare.words import content_words, grams, normalised, numbers
 from ozfig.recipe import Leaks
 from ozfig.types import Example
 
-GRAM = 8
-STOCK = 4  # a run of words in more training questions than this is a turn of phrase, not a leak
 # the page that a question names before itself or in brackets at its end: "Boat hire: ...?", "... (Boat hire)?"
 NAMED_PAGE = re.compile(r"^[^:?]{3,60}: | \([^()]+\)(?=[?.]?$)")
 Leak = tuple[str, int, float | None]

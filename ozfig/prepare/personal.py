@@ -59,25 +59,31 @@ NATIONAL = re.compile(
 
 def personal(rows: Sequence[Example], section: PersonalFilter, context: Context) -> Iterator[Verdict]:
     """Mask personal data in every text of a row, or drop the row; the reason names what was found."""
-    masks = [(kind, mask) for kind, mask in MASKS if kind in section.find]
     for i, row in enumerate(rows):
-        found: list[str] = []
-
-        def masked(text: str, found: list[str] = found) -> str:
-            for kind, mask in masks:
-                before = text
-                text = mask(text)
-                if text != before and kind not in found:
-                    found.append(kind)
-            return text
-
-        replacement = rewritten(row, masked)
-        if found:
+        mask = Mask(section)
+        replacement = rewritten(row, mask)
+        if found := mask.found:
             reason = f"personal: {', '.join(sorted(found))}"
             if section.action == "drop":
                 yield Verdict(i, reason)
             else:
                 yield Verdict(i, reason, "replace", replacement=replacement)
+
+
+class Mask:
+    """Masks what a filter looks for in texts; `found` are the kinds that were met."""
+
+    def __init__(self, section: PersonalFilter) -> None:
+        self.found: set[str] = set()
+        self._masks = [(kind, mask) for kind, mask in MASKS if kind in section.find]
+
+    def __call__(self, text: str) -> str:
+        """The text with [email] and the like in place of what was found."""
+        for kind, mask in self._masks:
+            before, text = text, mask(text)
+            if text != before:
+                self.found.add(kind)
+        return text
 
 
 def luhn(digits: str) -> bool:

@@ -5,6 +5,7 @@ A filter goes through 400,000 rows and remembers only what it needs of each.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -28,17 +29,19 @@ class StoredRows(Sequence[Example]):
     def write(cls, path: Path, examples: Iterable[Example]) -> StoredRows:
         """Store examples as they come; the rows are in the order of their ids, so that no other order matters."""
         ids: list[str] = []
+        hashes: list[bytes] = []
         places: list[int] = []
         with files.whole(path) as out:
             at = 0
             for example in examples:
                 line = f"{files.dump(example.to_row())}\n".encode()
                 ids.append(example.id)
+                hashes.append(hashlib.blake2b(line, digest_size=8).digest())
                 places.append(at)
                 at += len(line)
                 out.write(line)
-        # equal ids keep the order in which they came
-        order = np.argsort(np.array(ids, dtype="S16"), kind="stable")
+        # rows of equal ids may differ in what an id does not cover, such as their source
+        order = np.lexsort((np.frombuffer(b"".join(hashes), dtype=">u8"), np.array(ids, dtype="S16")))
         return cls(path, np.array(places, dtype=np.int64)[order])
 
     def __len__(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -107,18 +108,18 @@ class Laid:
     def __init__(self, examples: Iterable[Example], layer: Layer) -> None:
         self.layer = layer
         self.dropped: list[Dropped] = []
-        self.protected = {example.id for example in layer.added}
+        self.protected: set[str] = set()
         self.edited = 0
         self._examples = examples
 
     def __iter__(self) -> Iterator[Example]:
-        for example in self._examples:
+        by_hand = len(self.layer.added)
+        for left, example in enumerate(chain(self.layer.added, self._examples), -by_hand):
             edited = self.layer.apply(example)
             if edited.drop:
                 self.dropped.append(Dropped(edited.example, BY_HAND))
                 continue
             self.edited += edited.example.id != example.id
-            if edited.keep:
+            if edited.keep or left < 0:
                 self.protected.add(edited.example.id)
             yield edited.example
-        yield from self.layer.added

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import reduce
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,11 +17,11 @@ from ozfig import console, files, formats, registry
 from ozfig.edits import Layer
 from ozfig.engines import tokens
 from ozfig.errors import UserError
-from ozfig.prepare import Context, Made, Verdict, held_out, leaks, mix, semantic, split
+from ozfig.prepare import Context, Made, Verdict, held_out, leaks, mix, personal, semantic, split
 from ozfig.prepare.review import page
 from ozfig.prepare.rows import StoredRows
 from ozfig.prepare.sieve import Laid, Sieve
-from ozfig.recipe import Dataset, Prepare
+from ozfig.recipe import Dataset, PersonalFilter, Prepare
 from ozfig.retrieval import chunk, index
 from ozfig.types import Document, Dropped, Example, Flagged, Job, Outcome, Row
 
@@ -67,7 +68,7 @@ def run(job: Job) -> Outcome:
     The folder also gets data.html, for people. Raises UserError when either side is left without pairs.
     """
     section: Prepare = job.section
-    context = _context(job)
+    context, mask = _context(job), _mask(section)
     made = _made(section, context)
     pairs = _Pairs(job, made)
     laid = Laid(pairs, Layer.read(job.inputs.get("edits")))
@@ -83,7 +84,8 @@ def run(job: Job) -> Outcome:
     dropped, flagged = [*laid.dropped, *sieve.dropped()], list(sieve.flagged())
     outputs = _write(job.folder, sieve, sides, dropped, flagged)
     if context.passages:
-        index.build(context.passages, job.folder / INDEX, section.passages.index, context.cache)
+        shown = [replace(p, text=mask(p.text), title_path=mask(p.title_path)) for p in context.passages]
+        index.build(shown, job.folder / INDEX, section.passages.index, context.cache)
         # vectors are left out of what is hashed: their last digits depend on what was embedded together
         outputs += [name for name in INDEXED if (job.folder / name).exists()]
     metrics = {
@@ -96,7 +98,7 @@ def run(job: Job) -> Outcome:
     }
     _tell(laid.layer, sieve)
     shutil.rmtree(job.folder / WORK)
-    page.write(job.folder, job.name, metrics)
+    page.write(job.folder, job.name, metrics, mask)
     return Outcome(outputs, metrics)
 
 
@@ -110,6 +112,12 @@ def _context(job: Job) -> Context:
     passages = [p for d in documents for p in chunk.passages(d, cut.max_tokens, cut.overlap, count)]
     job.cache.mkdir(parents=True, exist_ok=True)
     return Context(job.cache, documents, passages, base, job.seed)
+
+
+def _mask(section: Prepare) -> Callable[[str], str]:
+    """What masks the texts that are shown and searched where the recipe masks those of pairs."""
+    masks = [personal.Mask(row) for row in section.clean if isinstance(row, PersonalFilter)]
+    return lambda text: reduce(lambda masked, mask: mask(masked), masks, text)
 
 
 def _made(section: Prepare, context: Context) -> Made:
@@ -146,7 +154,7 @@ def _split(sieve: Sieve, section: Prepare, context: Context) -> _Sides:
     """Both sides: questions from a file, or a share of the rows split off."""
     chosen = section.held_out
     if chosen.path:
-        asked = held_out.from_file(Path(chosen.path), context.documents, chosen.limit)
+        asked = held_out.from_file(Path(chosen.path), context.passages, chosen.limit)
         return _Sides(sieve.kept.tolist(), asked)
     found = split.split_off(sieve.view, chosen, context.seed)
     places = sieve.kept

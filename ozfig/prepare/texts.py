@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
 
 from ozfig.errors import UserError
 from ozfig.prepare import Context, Verdict
@@ -119,14 +121,16 @@ def _quoted(question: list[str], answer: list[str]) -> float:
 
 
 def rewritten(row: Example, change: Callable[[str], str]) -> Example:
-    """The row with all its texts changed; the very same row when nothing changes."""
+    """The row with all its texts changed, under its own id, by which people drop and edit it.
+
+    The very same row when nothing changes.
+    """
     messages = [Message(m.role, change(m.content)) for m in row.messages]
-    lists = {name: [change(text) for text in getattr(row, name)] for name in ("answers", "evidence")}
+    lists: dict[str, Any] = {name: [change(text) for text in getattr(row, name)] for name in ("answers", "evidence")}
     context = change(row.context)
     if (messages, context, *lists.values()) == (row.messages, row.context, row.answers, row.evidence):
         return row
-    kept = {name: getattr(row, name) for name in ("source", "maker", "origin")}
-    return Example.make(messages, context=context, **lists, **kept)
+    return replace(row, messages=messages, context=context, **lists)
 
 
 def _texts(row: Example) -> Iterator[str]:

@@ -22,9 +22,9 @@ from ozfig.recipe.clean import (
     RefusalFilter,
     SemanticFilter,
 )
-from ozfig.recipe.evaluate import Evaluate, OtherModel, RunningText
-from ozfig.recipe.export import Export
-from ozfig.recipe.gather import Dataset, Documents, Gather, Source, Website
+from ozfig.recipe.evaluate import Benchmark, Evaluate, OtherModel, RunningText
+from ozfig.recipe.export import Export, Limits
+from ozfig.recipe.gather import Dataset, Documents, Feedback, Gather, Source, Website
 from ozfig.recipe.pairs import NoPairs, PairMaker, Passages, RulePairs, TeacherPairs
 from ozfig.recipe.prepare import HeldOut, Leaks, Mix, Prepare
 from ozfig.recipe.pretrain import Instruct, Pretrain
@@ -34,6 +34,7 @@ from ozfig.recipe.tune import Tune
 
 __all__ = [
     "SYSTEM",
+    "Benchmark",
     "BoilerplateFilter",
     "Dataset",
     "Documents",
@@ -41,6 +42,7 @@ __all__ = [
     "Evaluate",
     "ExactFilter",
     "Export",
+    "Feedback",
     "Filter",
     "Gather",
     "HeldOut",
@@ -48,6 +50,7 @@ __all__ = [
     "LanguageFilter",
     "Leaks",
     "LengthFilter",
+    "Limits",
     "Mix",
     "NearFilter",
     "NoPairs",
@@ -83,7 +86,8 @@ class Recipe(Section):
     seed: int = 7
     """Seed of every random choice."""
     base: str = "pebble"
-    """Base model: pebble (embedded), a hub id or a local folder."""
+    """Base model: pebble (embedded), minilm (an encoder), a local folder, a hub id (llama, t5, bloom and bert stand \
+for one), or the URL of a .tar.gz or .zip of a model folder with #sha256=<its hash>."""
     system: str = SYSTEM
     """The system text, the same in tuning, evaluation and chat."""
     gather: Gather

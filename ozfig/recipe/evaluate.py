@@ -56,6 +56,22 @@ class RunningText(Section):
     """At most this many tokens, from the beginning."""
 
 
+class Benchmark(Section):
+    """A task of lm-evaluation-harness, or a group or tag of them."""
+
+    name: str
+    """Its name there, such as sciq, mmlu or arithmetic."""
+    limit: int | None = Field(None, ge=2)
+    """At most this many items of each task, the first ones, as lm-eval takes them."""
+    num_fewshot: int | None = Field(None, ge=0)
+    """Solved examples before each question; else as many as the task says."""
+    file: str = ""
+    """The items, in place of the task's own data set: JSON, JSONL, CSV, TSV or Parquet with its columns, or a file \
+as its authors publish it (docs/evaluate.md); a folder for a group."""
+    fewshot_file: str = ""
+    """file: solved examples come from this one; else from the items, never the one that is asked."""
+
+
 class Evaluate(Section):
     """What is measured, and how."""
 
@@ -85,6 +101,8 @@ class Evaluate(Section):
     """Weigh each token by its rarity among the references."""
     resamples: int = Field(10_000, ge=1000)
     """Bootstrap resamples for each interval."""
+    tasks: list[Benchmark] = []
+    """Benchmarks by name, measured on the same models: sciq, or {name: sciq, limit: 50, num_fewshot: 0, file: path}."""
 
     @field_validator("points")
     @classmethod
@@ -102,3 +120,10 @@ class Evaluate(Section):
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise ValueError(f"{twice!r} is named twice")
         return points
+
+    @field_validator("tasks", mode="before")
+    @classmethod
+    def _names(cls, values: Any) -> Any:
+        if not isinstance(values, list):
+            return values
+        return [{"name": value} if isinstance(value, str) else value for value in values]

@@ -112,11 +112,22 @@ prompt/completion, SQuAD."""
         return cls(path=named) if isinstance(named, str) else named
 
 
-Source = Annotated[Website | Documents | Dataset, Field(discriminator="kind")]
+class Feedback(Section):
+    """What people thought of answers in the chat: corrections, thumbs up, preferred answers."""
+
+    kind: Literal["feedback"] = "feedback"
+    database: str = ""
+    """The chat's database: a SQLite file or an SQLAlchemy URL; by default OZFIG_DATABASE_URL or the user's own. \
+New feedback is asked for with --refresh."""
+    take: list[Literal["corrected", "liked"]] = Field(["corrected", "liked"], min_length=1)
+    """corrected: the better words that a person gave; liked: answers with a thumb up, or preferred to another one."""
+
+
+Source = Annotated[Website | Documents | Dataset | Feedback, Field(discriminator="kind")]
 
 
 class Gather(Section):
     """Where the text comes from."""
 
     sources: list[Source] = Field(min_length=1)
-    """One or more of website, documents, dataset."""
+    """One or more of website, documents, dataset, feedback."""

@@ -58,13 +58,13 @@ id, or `base` (and `any`) for the recipe's own."""
     max_tokens: int = Field(700, ge=16)
     """Longest answer of the teacher."""
     max_total_tokens: int | None = Field(None, ge=1)
-    """Refuse to start when more tokens than this may be needed."""
+    """Refuse to start when more tokens than this may be needed, and stop when they are used up."""
     price_in: float = Field(0.0, ge=0)
     """Price of a million tokens that the teacher reads."""
     price_out: float = Field(0.0, ge=0)
     """Price of a million tokens that the teacher writes."""
     max_cost: float | None = Field(None, ge=0)
-    """Refuse to start when it may cost more than this, in the unit of the prices."""
+    """Refuse to start when it may cost more than this, and stop when it does, in the unit of the prices."""
     grounding: Literal["drop", "flag", "off"] = "drop"
     """What happens to answers that their passage does not support and to questions that cannot stand alone."""
 

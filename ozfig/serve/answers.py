@@ -121,7 +121,7 @@ class Answers:
 
     async def _finish(self, conversation: str, answer: Answer, status: Status) -> None:
         seconds = round(time.monotonic() - answer.began, 3)
-        self._store.finish(answer.message, answer.text, status, answer.tokens, seconds)
+        self._store.finish(answer.message, answer.text, status, tokens=answer.tokens, seconds=seconds)
         self._live.pop(conversation, None)
         await answer.end()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from ozfig.serve import conversations, openai, problems, prompt
 from ozfig.serve.answers import Answers
 from ozfig.serve.backend import Backend, Launch, Server
 from ozfig.serve.depends import TheBackend, ThePages
+from ozfig.serve.engine import EngineBackend
 from ozfig.serve.guard import Guard
 from ozfig.serve.pages import STATIC, Pages
 from ozfig.serve.settings import Settings
@@ -79,17 +80,18 @@ def serve(
     database: str = "",
     questions: Sequence[str] = (),
 ) -> None:
-    """Serve a GGUF model until Ctrl-C, by a run's recipe or with the defaults and no system text.
+    """Serve a model until Ctrl-C, by a run's recipe or with the defaults and no system text.
 
     Port 0 takes a free one; `questions` are shown as examples on an empty page. Raises UserError for a
     missing file, an unsafe address or a busy port, and what kept the model from loading.
     """
     section = recipe.serve if recipe else Serve.model_validate({})
     settings = Settings.make(section, recipe.system if recipe else "", questions, host)
-    check_gguf(Path(model.path))
+    if model.kind == "gguf":
+        check_gguf(Path(model.path))
     store = Store.open(database)
     listener = _listen(host, port)
-    backend = Backend(model, launcher(model, section), on_failure=lambda: setattr(server, "should_exit", True))
+    backend = _backend(model, section, on_failure=lambda: setattr(server, "should_exit", True))
     app = create_app(backend, settings, store)
     config = uvicorn.Config(app, log_level="warning", server_header=False, timeout_graceful_shutdown=5)
     server = uvicorn.Server(config)
@@ -105,6 +107,13 @@ def serve(
         raise backend.error
     if backend.error:
         raise OutsideError(f"{model.path}: the model could not be loaded: {backend.error}")
+
+
+def _backend(model: ModelRef, section: Serve, on_failure: Callable[[], None]) -> Backend:
+    """What answers for a model: llama.cpp for a GGUF file, else the model's own engine."""
+    if model.kind == "gguf":
+        return Backend(model, launcher(model, section), on_failure)
+    return EngineBackend(model, on_failure)
 
 
 def launcher(model: ModelRef, section: Serve) -> Launch:

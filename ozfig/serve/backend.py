@@ -30,14 +30,19 @@ Launch = Callable[[], AbstractContextManager[Server]]
 class Backend:
     """Owns the model server and the one HTTP client that speaks to it."""
 
-    def __init__(self, model: ModelRef, launch: Launch, on_failure: Callable[[], None] = lambda: None) -> None:
+    replies_in_context = True  # prompt and reply share the model's context
+
+    def __init__(
+        self, model: ModelRef, launch: Callable[[], Any], on_failure: Callable[[], None] = lambda: None
+    ) -> None:
+        """`launch` gives what answers once it is loaded: a `Launch`, unless a subclass asks something else."""
         self.model = model
         self.error: Exception | None = None
         self.context = 0
         self.created = int(Path(model.path).stat().st_mtime)
         self._launch, self._on_failure = launch, on_failure
         self._stack = AsyncExitStack()
-        self._client: httpx.AsyncClient | None = None
+        self._client: Any = None
         self._loading: asyncio.Task[None] | None = None
 
     @property
@@ -56,8 +61,8 @@ class Backend:
         self._client = None
         await self._stack.aclose()
 
-    def ready(self) -> httpx.AsyncClient:
-        """The client of a loaded model. Raises ApiError 503 before that."""
+    def ready(self) -> Any:
+        """What a loaded model is asked through, here an HTTP client. Raises ApiError 503 before it is loaded."""
         if self.error:
             raise ApiError(503, f"the model could not be loaded: {self.error}", "model_failed")
         if self._client is None:

@@ -13,12 +13,12 @@ from ozfig.types import Message
 async def fit(backend: Backend, turns: Sequence[Message], system: str, max_tokens: int) -> tuple[list[Message], int]:
     """The messages to send and how many of the oldest turns were left out so that they fit.
 
-    Room is kept for the answer: `max_tokens`, at most a quarter of the context. `turns` ends with the
-    user's question. Raises ApiError 400 when that question alone is too long.
+    Room is kept for the answer where it shares the context: `max_tokens`, at most a quarter of it. `turns` ends
+    with the user's question. Raises ApiError 400 when that question alone is too long.
     """
     backend.ready()
     head = [Message("system", system)] if system else []
-    room = backend.context - min(max_tokens, backend.context // 4)
+    room = backend.context - (min(max_tokens, backend.context // 4) if backend.replies_in_context else 0)
     starts = [i for i, turn in enumerate(turns) if turn.role == "user"]
     low, high = 0, len(starts) - 1
     # fewer turns never take more tokens, so the first start that fits is found by halving

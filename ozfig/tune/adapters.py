@@ -1,7 +1,7 @@
 """The weights that are trained: a LoRA adapter on every linear layer, or the whole model.
 
 LoRA: Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language Models"; on all linear layers, as
-Dettmers et al. 2023 found it needs to match full tuning.
+Dettmers et al. 2023 ("QLoRA: Efficient Finetuning of Quantized LLMs") found it needs to match full tuning.
 """
 
 from __future__ import annotations
@@ -12,19 +12,37 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 from peft import LoraConfig, get_peft_model
+from transformers.pytorch_utils import Conv1D
 
 from ozfig import files
-from ozfig.engines.loading import quiet
+from ozfig.engines.loading import SPAN_HEAD, first_line, load_model, quiet
+from ozfig.errors import UserError
 from ozfig.recipe import Tune
+from ozfig.tune import machine
+
+TASKS = {"auto": "CAUSAL_LM", "causal": "CAUSAL_LM", "seq2seq": "SEQ_2_SEQ_LM", "span": "QUESTION_ANS"}
 
 
-def has_fast_bf16() -> bool:
-    """Whether matrix products are quicker in bf16 here than in float32."""
-    if torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    found = torch.cpu.get_capabilities()
-    return bool(found.get("avx512_bf16") or found.get("amx_bf16") or found.get("bf16"))
+def load_base(folder: Path, section: Tune, head: str = "") -> Any:
+    """The base in the type that it is trained over: full training starts from the stored weights.
+
+    `head` is the model's (see ModelRef). `section` has its device and precision settled by `machine.resolve`.
+    Raises UserError.
+    """
+    if section.method == "full":
+        return load_model(folder, head=head)
+    dtype = machine.DTYPES[section.precision]
+    if section.method == "lora":
+        return load_model(folder, dtype, head)
+    four_bits = transformers.BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+    )
+    return load_model(folder, dtype, head, quantization_config=four_bits, device_map={"": 0})
 
 
 def attach(model: Any, section: Tune, seed: int) -> Any:
@@ -39,11 +57,34 @@ def attach(model: Any, section: Tune, seed: int) -> Any:
         r=section.rank,
         lora_alpha=section.alpha,
         lora_dropout=section.dropout,
-        target_modules="all-linear",
-        task_type="CAUSAL_LM",
+        use_rslora=section.rslora,
+        use_dora=section.dora,
+        target_modules=linear_layers(model) if section.target_modules == "auto" else section.target_modules,
+        # a span head is new, so it is trained whole and saved with the adapter
+        exclude_modules=[SPAN_HEAD] if section.head == "span" else None,
+        task_type=TASKS[section.head],
     )
-    with quiet():
-        return get_peft_model(model, config, autocast_adapter_dtype=True)
+    try:
+        with quiet():
+            return get_peft_model(model, config, autocast_adapter_dtype=True)
+    except ValueError as error:
+        if section.target_modules == "auto":
+            raise
+        raise UserError(f"tune.target_modules: {first_line(error)}") from None
+
+
+def linear_layers(model: Any) -> list[str]:
+    """Names of the linear layers but the output layer, without their place in the model."""
+    head = model.get_output_embeddings()
+    kinds = (torch.nn.Linear, Conv1D)
+    found = (name for name, module in model.named_modules() if isinstance(module, kinds) and module is not head)
+    return sorted({name.rsplit(".", 1)[-1] for name in found} - {SPAN_HEAD})
+
+
+def layers_of(model: Any) -> list[str]:
+    """Names of the layers that have an adapter; none in full training."""
+    configs = getattr(model, "peft_config", {})
+    return sorted({name for config in configs.values() for name in config.target_modules})
 
 
 def save_adapter(model: Any, tokenizer: Any, folder: Path, base: str, base_folder: Path) -> None:

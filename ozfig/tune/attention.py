@@ -1,4 +1,4 @@
-"""Packed rows: whether a model keeps them apart, and on a CPU an attention that costs what the rows cost.
+"""Packed rows: whether a model keeps them apart, and an attention that costs what the rows cost.
 
 Transformers reads from positions that start again where rows begin and masks the rest. Over 512 tokens
 of short rows the processor then multiplies everything and throws most of it away, a quarter of a
@@ -9,14 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import pairwise
+from itertools import groupby
 from typing import Any
 
 import torch
+from torch.nn.attention.varlen import varlen_attn
 from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
+from ozfig.tune import short_rows
+
 NAME = "row_by_row"
+SHORT = 512  # tokens up to which the whole square of a row is quicker than blocks of it
+MASKED = 512  # tokens at once where a mask keeps rows apart: its products grow with their square
 PROBE = 8  # tokens of each of the two rows of a probe
 
 
@@ -27,12 +32,32 @@ def _attend(
 
     `cu_seq_lens_q` bounds the rows in the form that flash attention takes: 0, then the end of each.
     """
-    edges = options.pop("cu_seq_lens_q").tolist()
-    parts = [
-        sdpa_attention_forward(module, query[:, :, a:b], key[:, :, a:b], value[:, :, a:b], None, **options)[0]
-        for a, b in pairwise(edges)
-    ]
+    edges = options.pop("cu_seq_lens_q")
+    scale = options.get("scaling") or query.shape[-1] ** -0.5
+    query, key = query.to(value.dtype), key.to(value.dtype)  # under autocast the rotation leaves float32
+    if query.is_cuda:
+        return _flash(query, key, value, edges, scale), None
+    lengths = edges.diff().tolist()
+    runs = [list(run) for _, run in groupby(lengths, lambda length: length <= SHORT or -1)]
+    runs = [part for run in runs for part in ([run] if run[0] <= SHORT else [[length] for length in run])]
+    parts = []
+    for run, q, k, v in zip(runs, *(x.split([sum(run) for run in runs], 2) for x in (query, key, value)), strict=True):
+        if run[0] <= SHORT:
+            parts.append(short_rows.attend(q, k, v, run, scale).transpose(1, 2))
+        else:
+            parts.append(sdpa_attention_forward(module, q, k, v, None, **options)[0])
     return torch.cat(parts, dim=1), None
+
+
+def _flash(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, edges: torch.Tensor, scale: float
+) -> torch.Tensor:
+    """The same on a GPU, by torch's own kernel for rows of many lengths."""
+    bounds, longest = edges.to(torch.int32), int(edges.diff().max())
+    heads = (x[0].transpose(0, 1).contiguous() for x in (query, key, value))
+    shared = query.shape[1] != key.shape[1]
+    options = {"scale": scale, "window_size": (-1, 0), "enable_gqa": shared}
+    return varlen_attn(*heads, bounds, bounds, longest, longest, **options)[None]
 
 
 @contextmanager
@@ -47,6 +72,13 @@ def row_by_row(model: Any) -> Iterator[None]:
         model.set_attn_implementation(before)
 
 
+def _has_kernel(model: Any) -> bool:
+    """Whether attention within rows is at hand: our own on a CPU, flash attention on NVIDIA GPUs from Ampere on."""
+    if model.device.type == "cuda":
+        return model.dtype in (torch.bfloat16, torch.float16) and torch.cuda.get_device_capability() >= (8, 0)
+    return bool(model.device.type == "cpu")
+
+
 def isolates_rows(model: Any) -> bool:
     """Whether what stands in one packed row leaves the next one's logits untouched, bit for bit."""
     return bool(torch.equal(_probe(model, 20), _probe(model, 40)))
@@ -59,13 +91,14 @@ def suits_row_by_row(model: Any) -> bool:
     """
     config = model.config.get_text_config()
     windowed = getattr(config, "sliding_window", None) or getattr(config, "attention_chunk_size", None)
-    if model.device.type != "cpu" or config._attn_implementation != "sdpa" or windowed:
+    dropped = getattr(config, "attention_dropout", 0.0)
+    if config._attn_implementation != "sdpa" or windowed or dropped or not _has_kernel(model):
         return False
     own = _probe(model, 20)
     with row_by_row(model):
         if model.config.get_text_config()._attn_implementation != NAME:
             return False
-        other = _probe(model, 20, cu_seq_lens_q=torch.tensor([0, PROBE, 2 * PROBE]))
+        other = _probe(model, 20, cu_seq_lens_q=torch.tensor([0, PROBE, 2 * PROBE], device=model.device))
     # bf16 keeps 8 bits: sums in another order differ by a few of the last
     return float((own - other).abs().max()) <= 0.05 * float(own.abs().max())
 

@@ -10,20 +10,22 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.nn.functional import cross_entropy
 
 from ozfig.errors import UserError
 from ozfig.recipe import Tune
 from ozfig.tune import tokens
 
 STEPS = 200  # aim of batch_tokens: auto
-PACKED_LENGTH = 512  # shorter sequences use the processor badly, in longer ones attention costs more
-LEAST_PACKED = 40  # fewer sequences than this in the whole run are too few steps to learn in
+PACKED_LENGTH = 512  # tokens of a step, below which the processor is used badly
+LEAST_PACKED = 40  # fewer steps of that size in the whole run are too few to learn in
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is trained in which order: `order` lists indices of `sequences`, `per_step` of them make a step."""
+    """What is trained in which order: `order` lists indices of `sequences`, `per_step` of them make a step.
+
+    A sequence is a micro-batch: the rows that go through the model at once.
+    """
 
     sequences: list[list[tokens.Row]]
     order: list[int]
@@ -44,32 +46,61 @@ class Plan:
 
 
 def auto_batch_tokens(total: float) -> int:
-    """The power of two that comes nearest to 200 steps over `total` tokens, from 64 to 65,536."""
-    return 1 << round(min(max(math.log2(total / STEPS), 6), 16))
+    """The power of two that comes nearest to 200 steps over `total` tokens, from 64 to 65,536.
+
+    512 at least, where 40 steps of that size remain.
+    """
+    least = PACKED_LENGTH if total >= LEAST_PACKED * PACKED_LENGTH else 64
+    return max(least, 1 << round(min(max(math.log2(total / STEPS), 6), 16)))
 
 
-def make_plan(rows: Sequence[tokens.Row], section: Tune, seed: int, context: int, isolates: Callable[[], bool]) -> Plan:
+def make_plan(rows: Sequence[tokens.Row], section: Tune, seed: int, micro: int, isolates: Callable[[], bool]) -> Plan:
     """Resolve packing and batch size and draw the order.
 
-    `isolates` says whether the model keeps packed rows apart; it is asked only where that matters.
-    Raises UserError when packing is demanded of a model that does not.
+    `micro` is how many tokens go through the model at once, unless a row is longer. `isolates` says whether
+    the model keeps packed rows apart. Raises UserError when packing is demanded of a model that does not.
     """
     draw = np.random.default_rng(seed)
-    rows = [rows[i] for i in draw.permutation(len(rows))]
-    capacity = min(context, max(PACKED_LENGTH, max(len(row.ids) for row in rows)))
-    total = sum(len(row.ids) for row in rows) * section.epochs
-    packing = section.packing is not False and (section.packing is True or total >= LEAST_PACKED * capacity)
-    if packing and not isolates():
-        if section.packing is True:
-            raise UserError("tune.packing: this base lets packed rows see each other; set tune.packing=false")
-        packing = False
-    sequences = tokens.pack(rows, capacity) if packing else [[row] for row in rows]
-    least = capacity if packing else 0
-    batch_tokens = max(auto_batch_tokens(total), least) if section.batch_tokens == "auto" else section.batch_tokens
-    per_step = max(1, round(batch_tokens * len(sequences) * section.epochs / total))
-    wanted = max(1, round(len(sequences) * section.epochs))
-    order = [int(i) for _ in range(math.ceil(section.epochs)) for i in draw.permutation(len(sequences))][:wanted]
-    return Plan(sequences, order, per_step, batch_tokens, packing)
+    wanted = max(1, round(len(rows) * section.epochs))
+    order = [int(i) for _ in range(math.ceil(section.epochs)) for i in draw.permutation(len(rows))][:wanted]
+    total = sum(len(rows[i].ids) for i in order)
+    packing = section.packing is not False and isolates()
+    if section.packing is True and not packing:
+        raise UserError("tune.packing: this base lets packed rows see each other; set tune.packing=false")
+    batch_tokens = auto_batch_tokens(total) if section.batch_tokens == "auto" else section.batch_tokens
+    if not packing:
+        per_step = max(1, round(batch_tokens * len(order) / total))
+        return Plan([[rows[i]] for i in order], list(range(len(order))), per_step, batch_tokens, packing)
+    steps = _steps([rows[i] for i in order], max(1, round(total / batch_tokens)))
+    per_step = min(math.ceil(total / len(steps) / micro), *(len(step) for step in steps), len(rows))
+    sequences = [sequence for step in steps for sequence in _balanced(step, per_step)]
+    return Plan(sequences, list(range(len(sequences))), per_step, batch_tokens, packing)
+
+
+def _steps(rows: Sequence[tokens.Row], n: int) -> list[list[tokens.Row]]:
+    """Rows in their order as at most `n` steps of about as many tokens; none is empty."""
+    ends = np.cumsum([len(row.ids) for row in rows])
+    starts = ends - [len(row.ids) for row in rows]
+    number = starts * n // ends[-1]
+    return [[rows[int(i)] for i in np.flatnonzero(number == s)] for s in np.unique(number)]
+
+
+def _balanced(rows: Sequence[tokens.Row], n: int) -> list[list[tokens.Row]]:
+    """`n` micro-batches of about as many tokens: each row, longest first, goes where the fewest are."""
+    filled: list[list[tokens.Row]] = [[] for _ in range(n)]
+    sizes = [0] * n
+    for row in sorted(rows, key=lambda row: -len(row.ids)):
+        least = sizes.index(min(sizes))
+        filled[least].append(row)
+        sizes[least] += len(row.ids)
+    return filled
+
+
+def at_once(rows: Sequence[tokens.Row], micro: int) -> list[list[tokens.Row]]:
+    """Rows that are only measured on, in micro-batches of about `micro` tokens, or each alone where that is 0."""
+    if not micro or not rows:
+        return [[row] for row in rows]
+    return _balanced(rows, min(len(rows), math.ceil(sum(len(row.ids) for row in rows) / micro)))
 
 
 def batch(sequences: Sequence[list[tokens.Row]], bounds: bool = False) -> dict[str, Any]:
@@ -88,13 +119,3 @@ def batch(sequences: Sequence[list[tokens.Row]], bounds: bool = False) -> dict[s
         "use_cache": False,
         **({"cu_seq_lens_q": torch.tensor(ends)} if bounds else {}),
     }
-
-
-def loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Tensor | int | None = None) -> torch.Tensor:
-    """Cross-entropy in nats, summed over a sequence's labels and divided by the labels of the whole step."""
-    kept = labels[0, 1:] != tokens.IGNORED
-    targets, logits = labels[0, 1:][kept], outputs.logits[0]
-    if len(logits) != len(targets):  # a model that does not know `logits_to_keep`
-        logits = logits[:-1][kept]
-    total = cross_entropy(logits.float(), targets, reduction="sum")
-    return total / (len(targets) if num_items_in_batch is None else num_items_in_batch)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from transformers import AutoConfig
 
 from ozfig import files
-from ozfig.engines.loading import context_length, load_model, load_tokenizer
-from ozfig.recipe import Tune
-from ozfig.tune import adapters, tokens, trainer
+from ozfig.engines.loading import context_length, load_tokenizer
+from ozfig.tune import adapters, checkpoints, heads, machine, trainer
 from ozfig.types import Example, Job, ModelRef, Outcome
 
 SHOWN = "shown_tokens.json"
@@ -22,43 +20,46 @@ def run(job: Job) -> Outcome:
     Outputs: `adapter/` (PEFT's layout) or, for method full, `model/`, and `shown_tokens.json`, a few rows
     as runs of [text, trained]. Raises UserError when nothing can be trained on.
     """
-    section: Tune = job.section
     base = job.models["base"]
+    section = machine.resolve(job.section.model_copy(update={"head": base.head or "causal"}))
+    head = heads.find(section.head)
     base_folder = Path(base.path)
-    tokenizer = load_tokenizer(base_folder, section.own_template)
+    tokenizer = load_tokenizer(base_folder, section.own_template, base.head)
     examples = [Example.from_row(row) for row in files.read_jsonl(job.inputs["train"])]
     config = AutoConfig.from_pretrained(base_folder, local_files_only=True, trust_remote_code=False)
-    data = tokens.encode_all(examples, tokenizer, section, job.system, context_length(config, tokenizer))
-    files.write_json(job.folder / SHOWN, tokens.show(data.rows, tokenizer))
+    data = head.encode_all(examples, tokenizer, section, job.system, context_length(config, tokenizer))
+    files.write_json(job.folder / SHOWN, head.show(data.rows, tokenizer))
 
-    lora = section.method == "lora"
-    dtype = torch.bfloat16 if adapters.has_fast_bf16() else torch.float32
-    model = load_model(base_folder, dtype if lora else "auto")
+    lora = section.method != "full"
+    model = adapters.load_base(base_folder, section, base.head)
     stored = model.dtype
     model = adapters.attach(model, section, job.seed)
-    metrics = trainer.train(model, tokenizer, data.rows, section, job.folder, job.seed)
+    metrics = trainer.train(model, tokenizer, data, section, job.folder, job.seed)
 
     output = "adapter" if lora else "model"
     target = job.folder / output
-    if lora:
-        adapters.save_adapter(model, tokenizer, target, base.name, base_folder)
-    else:
-        adapters.save_model(model, tokenizer, target, stored, base_folder)
+    with checkpoints.disk_may_fill(job.folder):
+        if lora:
+            adapters.save_adapter(model, tokenizer, target, base.name, base_folder)
+        else:
+            adapters.save_model(model, tokenizer, target, stored, base_folder)
     trainer.remove_checkpoints(job.folder)
     return Outcome(
         outputs=[output, SHOWN],
         metrics={
             "examples": len(examples),
             "passages_cut": data.cut,
+            "rows_cut": data.rows_cut,
             "rows_dropped_long": data.dropped_long,
             "rows_without_loss": data.without_loss,
-            **{k: v for k, v in metrics.items() if k not in {"packing", "batch_tokens"}},
+            **data.left_out,
+            **{k: v for k, v in metrics.items() if k != "resolved"},
         },
         models={"tuned": _reference(job.name, target, base, lora)},
         resolved={
+            "tune.head": section.head,
             "tune.max_length": data.max_length,
-            "tune.packing": metrics["packing"],
-            "tune.batch_tokens": metrics["batch_tokens"],
+            **{f"tune.{name}": value for name, value in metrics["resolved"].items()},
         },
     )
 
@@ -67,5 +68,5 @@ def _reference(name: str, folder: Path, base: ModelRef, lora: bool) -> ModelRef:
     """How the following stages find the tuned model."""
     if lora:
         digest = files.sha256_path(folder / "adapter_model.safetensors")
-        return ModelRef("adapter", str(folder), name, base=base.path, sha256=digest)
-    return ModelRef("transformers", str(folder), name, sha256=files.sha256_path(folder))
+        return ModelRef("adapter", str(folder), name, base=base.path, sha256=digest, head=base.head)
+    return ModelRef("transformers", str(folder), name, sha256=files.sha256_path(folder), head=base.head)

@@ -5,9 +5,8 @@ The tokenizer's own chat template renders everything, so that training sees what
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from jinja2 import TemplateError
@@ -34,16 +33,30 @@ class Row:
         """Tokens with a loss."""
         return sum(label != IGNORED for label in self.labels)
 
+    @property
+    def longest(self) -> int:
+        """Tokens of the longer side: of what is read or, where that is another text, of what is written."""
+        return max(len(self.ids), len(self.labels))
+
+
+Encode = Callable[[Sequence[Message]], list[Row]]
+
 
 @dataclass(frozen=True)
 class TokenSet:
-    """The rows of a data set, the longest length allowed, and what had to give way."""
+    """The rows of a data set, those only measured on, the longest length allowed, and what had to give way.
+
+    `left_out` counts examples by further reasons, those of a head.
+    """
 
     rows: list[Row]
     max_length: int
     cut: int
     dropped_long: int
     without_loss: int
+    validation: list[Row] = field(default_factory=list)
+    rows_cut: int = 0
+    left_out: dict[str, int] = field(default_factory=dict)
 
 
 def render(tokenizer: Any, messages: Sequence[Message], prompt: bool = False) -> list[int]:
@@ -61,8 +74,8 @@ def render(tokenizer: Any, messages: Sequence[Message], prompt: bool = False) ->
     return list(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
 
-def encode(tokenizer: Any, messages: Sequence[Message]) -> list[Row]:
-    """Rows that train every assistant turn after a question: its content and the marker that ends it.
+def encode(tokenizer: Any, messages: Sequence[Message], every_turn: bool = True) -> list[Row]:
+    """Rows that train every assistant turn after a question, or the last: its content and the marker that ends it.
 
     A turn is what the conversation up to it has beyond the prompt for it, token by token. Usually one
     row holds all turns. Where a template renders old turns in another way than the latest (it may drop
@@ -75,6 +88,7 @@ def encode(tokenizer: Any, messages: Sequence[Message]) -> list[Row]:
     ]
     if not turns:
         return []
+    turns = turns if every_turn else turns[-1:]
     whole = render(tokenizer, messages[: turns[-1] + 1])
     labels = [IGNORED] * len(whole)
     for i in turns:
@@ -118,15 +132,15 @@ def _shortened(example: Example, size: int) -> Example:
     return Example.make(example.messages, context=part, answers=example.answers)
 
 
-def _fitted(tokenizer: Any, example: Example, system: str, with_context: bool, limit: int) -> tuple[list[Row], bool]:
+def _fitted(encode: Encode, example: Example, system: str, with_context: bool, limit: int) -> tuple[list[Row], bool]:
     """The rows of one form of an example, none longer than `limit`, and whether its passage was cut.
 
     Rows that cannot be made to fit come back as they are, too long.
     """
     size, shorter = len(example.context), example
     while True:
-        rows = encode(tokenizer, prompts.conversation(shorter, system, with_context))
-        longest = max((len(row.ids) for row in rows), default=0)
+        rows = encode(prompts.conversation(shorter, system, with_context))
+        longest = max((row.longest for row in rows), default=0)
         if longest <= limit or not with_context:
             return rows, shorter is not example
         # the passage has at most all of the tokens, so this many characters are too many
@@ -146,49 +160,64 @@ def _forms(example: Example, section: Tune) -> list[bool]:
 def encode_all(
     examples: Sequence[Example], tokenizer: Any, section: Tune, system: str, context_length: int
 ) -> TokenSet:
-    """Tokenise a data set. `context_length` is the most tokens that the model can read.
+    """Tokenise a data set for a causal model. `context_length` is the most tokens that the model can read.
 
     Raises UserError when `max_length` is beyond it or when no row with a trained token is left.
     """
-    if section.max_length != "auto" and section.max_length > context_length:
+    every_turn = section.loss_on == "every_turn"
+    return encode_each(
+        examples, lambda messages: encode(tokenizer, messages, every_turn), section, system, context_length
+    )
+
+
+def limit_of(section: Tune, context_length: int) -> int:
+    """The longest row that is allowed. Raises UserError for more than the model can read."""
+    if section.max_length == "auto":
+        return context_length
+    if section.max_length > context_length:
         raise UserError(f"tune.max_length: {section.max_length} is more than the base can read: {context_length}")
-    limit = context_length if section.max_length == "auto" else section.max_length
-    rows: list[Row] = []
-    cut = dropped_long = without_loss = 0
+    return section.max_length
+
+
+def encode_each(
+    examples: Sequence[Example], encode: Encode, section: Tune, system: str, context_length: int
+) -> TokenSet:
+    """Each example in the forms that the recipe wants, by `encode`; raises UserError as `encode_all` does."""
+    limit, may_cut = limit_of(section, context_length), section.too_long == "cut"
+    sides: dict[bool, list[Row]] = {False: [], True: []}
+    cut = rows_cut = dropped_long = without_loss = 0
     with console.bar("tokens", total=len(examples), unit="examples") as bar:
         for example in examples:
             for with_context in _forms(example, section):
-                found, was_cut = _fitted(tokenizer, example, system, with_context, limit)
-                fitting = [row for row in found if len(row.ids) <= limit]
-                rows += fitting
+                found, was_cut = _fitted(encode, example, system, with_context, limit)
+                fitting = [part for row in found for part in _within(row, limit, may_cut)]
+                sides[is_validation(example, section)] += fitting
                 cut += was_cut
+                rows_cut += sum(row.longest > limit for row in found) if may_cut else 0
                 without_loss += not found
                 dropped_long += len(fitting) < len(found)
             bar.advance()
+    rows, validation = sides.values()
     if not rows:
         raise UserError(
             f"every label is masked: of {len(examples)} training examples {dropped_long} rows are longer than "
             f"{limit} tokens and {without_loss} have no assistant's answer to a user's question"
         )
-    longest = max(len(row.ids) for row in rows)
-    return TokenSet(
-        rows, longest if section.max_length == "auto" else section.max_length, cut, dropped_long, without_loss
-    )
+    longest = max(row.longest for row in [*rows, *validation])
+    most = longest if section.max_length == "auto" else section.max_length
+    return TokenSet(rows, most, cut, dropped_long, without_loss, validation, rows_cut)
 
 
-def pack(rows: Sequence[Row], capacity: int) -> list[list[Row]]:
-    """Put rows into sequences of at most `capacity` tokens, longest first, each where the least room is left over."""
-    room: list[tuple[int, int]] = []  # (free tokens, sequence), sorted
-    sequences: list[list[Row]] = []
-    for row in sorted(rows, key=lambda row: -len(row.ids)):
-        at = bisect_left(room, (len(row.ids), -1))
-        free, index = room.pop(at) if at < len(room) else (capacity, len(sequences))
-        if index == len(sequences):
-            sequences.append([])
-        sequences[index].append(row)
-        left = (free - len(row.ids), index)
-        room.insert(bisect_left(room, left), left)
-    return sequences
+def _within(row: Row, limit: int, cut: bool) -> list[Row]:
+    """The row if it fits; else its beginning where `cut` allows that and something of it is trained, or nothing."""
+    if row.longest > limit and cut:
+        row = Row(row.ids[:limit], row.labels[:limit])
+    return [row] if row.longest <= limit and row.trained else []
+
+
+def is_validation(example: Example, section: Tune) -> bool:
+    """Whether an example is only measured on; its id is a hash, whose end `_forms` does not use."""
+    return int(example.id[-8:], 16) < section.validation_share * 16**8
 
 
 def show(rows: Sequence[Row], tokenizer: Any, n: int = 6) -> list[list[tuple[str, bool]]]:

@@ -7,16 +7,13 @@ the run was stopped, and a checkpoint counts only when it is whole.
 from __future__ import annotations
 
 import math
-import os
 import shutil
-import signal
-import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
@@ -24,229 +21,197 @@ import transformers
 
 from ozfig import console, files
 from ozfig.engines.loading import quiet
-from ozfig.errors import UserError
 from ozfig.recipe import Tune
-from ozfig.tune import adapters, attention, tokens
-from ozfig.tune.plan import PACKED_LENGTH, Plan, batch, loss, make_plan
+from ozfig.tune import adapters, attention, checkpoints, fast, heads, losses, machine, tokens
+from ozfig.tune.plan import Plan, at_once, batch, make_plan
+from ozfig.tune.validation import Validation
+from ozfig.tune.watch import Watch, stop_signals
 
-CHECKPOINTS = "checkpoints"
-UNFINISHED = "unfinished"
 LOG = "log.jsonl"
 
 
-class AtomicTrainer(transformers.Trainer):  # type: ignore[misc]
-    """A Trainer whose checkpoints appear under their name only when they are whole; the newest is kept."""
-
-    def _get_output_dir(self, trial: Any) -> str:
-        return str(Path(self.args.output_dir) / UNFINISHED)
-
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        folder = Path(self.args.output_dir)
-        shutil.rmtree(folder / UNFINISHED, ignore_errors=True)
-        super()._save_checkpoint(model, trial)
-        (written,) = (folder / UNFINISHED).iterdir()
-        for path in written.rglob("*"):
-            if path.is_file():
-                with path.open("rb") as data:
-                    os.fsync(data.fileno())
-        older = _checkpoints(folder)
-        written.rename(folder / written.name)
-        for path in older:
-            shutil.rmtree(path)
-
-
-def _checkpoints(folder: Path) -> list[Path]:
-    """Whole checkpoints, oldest first."""
-    return sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
-
-
-class Stop:
-    """Whether the user asked to stop."""
-
-    asked = False
-
-
-@contextmanager
-def stop_signals() -> Iterator[Stop]:
-    """Turn the first Ctrl-C or termination into a request; a second one acts at once, as it did before."""
-    stop = Stop()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        stop.asked = True
-        restore()
-
-    for number in before:
-        signal.signal(number, ask)
-    try:
-        yield stop
-    finally:
-        restore()
-
-
-class Watch(transformers.TrainerCallback):  # type: ignore[misc]
-    """Shows and logs each step, refuses figures that are not numbers, says when a checkpoint is due."""
-
-    def __init__(self, bar: console.Bar, log: Path, tokens_at: list[int], minutes: float, stop: Stop) -> None:
-        self.bar, self.log, self.tokens_at, self.seconds, self.stop = bar, log, tokens_at, minutes * 60, stop
-        self.began = self.saved = time.monotonic()
-
-    def _row(self, entry: dict[str, Any]) -> dict[str, Any]:
-        row = {key: entry[key] for key in ("step", "loss", "learning_rate")}
-        return {**row, "tokens": self.tokens_at[entry["step"]]}
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Take the log back to the checkpoint: steps after it will be written again."""
-        files.write_jsonl(self.log, (self._row(entry) for entry in state.log_history))
-        self.bar.advance(self.tokens_at[state.global_step])
-        self.began = self.saved = time.monotonic()
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Ask for a checkpoint when time is up or the user wants to stop."""
-        if self.stop.asked:
-            control.should_save = control.should_training_stop = True
-        elif time.monotonic() - self.saved > self.seconds and state.global_step < state.max_steps:
-            control.should_save = True
-
-    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Count the minutes from the checkpoint just written."""
-        self.saved = time.monotonic()
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any], **_: Any) -> None:
-        """Write a step's figures. It comes before the step is saved, so no checkpoint holds broken weights."""
-        if "loss" not in logs:
-            return
-        if not math.isfinite(logs["loss"]) or not math.isfinite(logs.get("grad_norm", 0.0)):
-            raise UserError(
-                f"training diverged at step {state.global_step}: the loss is {logs['loss']:.4g} and its gradient "
-                f"{logs.get('grad_norm', math.nan):.4g}; lower tune.learning_rate (it is {args.learning_rate:g})"
-            )
-        files.append_line(self.log, self._row({**logs, "step": state.global_step}))
-        done = self.tokens_at[state.global_step] - self.tokens_at[state.global_step - 1]
-        self.bar.advance(done, loss=f"{logs['loss']:.3f}")
-
-
 def arguments(section: Tune, plan: Plan, folder: Path, seed: int) -> transformers.TrainingArguments:
-    """Trainer's options. Full training keeps float32 weights and multiplies in bf16 where that is quick."""
+    """Trainer's options. Full training keeps float32 weights and multiplies in the precision of the recipe."""
+    full = section.method == "full"
     args = transformers.TrainingArguments(
-        output_dir=str(folder / CHECKPOINTS),
+        output_dir=str(folder / checkpoints.FOLDER),
         per_device_train_batch_size=1,
         gradient_accumulation_steps=plan.per_step,
         num_train_epochs=1,
         learning_rate=section.learning_rate,
-        lr_scheduler_type=section.schedule,
+        lr_scheduler_type=section.schedule if section.schedule != "constant" else "constant_with_warmup",
         warmup_steps=math.ceil(section.warmup * plan.steps),
-        optim="adamw_torch",
-        weight_decay=0.0,
+        optim="adamw_torch_fused" if section.device != "mps" else "adamw_torch",
+        weight_decay=section.weight_decay,
         max_grad_norm=1.0,
-        bf16=section.method == "full" and adapters.has_fast_bf16(),
+        bf16=full and section.precision == "bfloat16",
+        fp16=section.precision == "float16",
+        gradient_checkpointing=bool(section.recompute),
+        gradient_checkpointing_kwargs={"use_reentrant": False},
+        torch_compile=section.compile is True,
         seed=seed,
         train_sampling_strategy="sequential",
         remove_unused_columns=False,
         label_names=["labels"],
-        dataloader_pin_memory=False,
+        dataloader_pin_memory=section.device == "cuda",
         logging_steps=1,
         logging_nan_inf_filter=False,
         save_strategy="no",
         report_to=[],
         disable_tqdm=True,
-        use_cpu=not torch.cuda.is_available(),
+        use_cpu=section.device == "cpu",
     )
     # a sequence is packed for one device: with several GPUs Trainer would split a batch between them
     args._n_gpu = min(args.n_gpu, 1)
     return args
 
 
-def _identity(model: Any, plan: Plan, section: Tune, seed: int) -> str:
+def _identity(model: Any, data: tokens.TokenSet, plan: Plan, section: Tune, seed: int) -> str:
     """A hash of all that the result depends on: a checkpoint of other data or options must not be continued."""
     starts = {name: p.detach().flatten()[:32].float().tolist() for name, p in model.named_parameters()}
-    rows = [[[row.ids, row.labels] for row in sequence] for sequence in plan.sequences]
+    rows = [[row.ids, row.labels] for row in [*data.rows, *data.validation]]
     options = section.model_dump(mode="json", exclude={"checkpoint_minutes"})
-    return files.sha256_value([starts, rows, plan.order, plan.per_step, options, seed])
-
-
-def _resumable(folder: Path, identity: str) -> Path | None:
-    """The checkpoint to go on from; checkpoints of another training are removed."""
-    note = folder / "identity.json"
-    if not note.exists() or files.read_json(note) != identity:
-        shutil.rmtree(folder, ignore_errors=True)
-        files.write_json(note, identity)
-    found = _checkpoints(folder)
-    return found[-1] if found else None
+    return files.sha256_value([starts, rows, plan.per_step, plan.packing, options, seed])
 
 
 def remove_checkpoints(folder: Path) -> None:
     """Forget the way once the result is stored."""
-    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+    shutil.rmtree(folder / checkpoints.FOLDER, ignore_errors=True)
 
 
-def train(
-    model: Any, tokenizer: Any, rows: Sequence[tokens.Row], section: Tune, folder: Path, seed: int
-) -> dict[str, Any]:
-    """Train a model from `adapters.attach` in place; returns figures without times.
+@dataclass
+class Ready:
+    """What training computes with, settled before it starts: see `prepare`."""
 
-    Writes `log.jsonl` (step, loss in nats a trained token, learning rate, tokens so far) and
-    `speed.json`, and keeps checkpoints until `remove_checkpoints`. Called again on the same folder it
-    goes on from the newest one. Raises UserError when the loss is not a number, KeyboardInterrupt
-    after a checkpoint when it was asked to stop.
+    section: Tune
+    plan: Plan
+    collate: Callable[..., dict[str, Any]]
+    loss: Callable[..., torch.Tensor]
+    group: Callable[[Sequence[tokens.Row]], list[list[tokens.Row]]]  # rows that are measured on at once
+
+
+@contextmanager
+def prepare(model: Any, tokenizer: Any, data: tokens.TokenSet, section: Tune, seed: int) -> Iterator[Ready]:
+    """Settle what is `auto` and let the model compute in its quickest way within the block."""
+    model.to(section.device)
+    config = model.config.get_text_config()
+    section = machine.micro_batch(section, config, max(row.longest for row in data.rows))
+    if padded := heads.padded(model, tokenizer, data.rows, section, seed):
+        yield Ready(section, padded.plan, padded.batch, padded.loss, padded.group)
+        return
+    row_by_row = attention.suits_row_by_row(model)
+    micro = int(section.micro_batch_tokens)
+    if not row_by_row:  # a mask over the whole sequence costs its square
+        micro = min(micro, attention.MASKED)
+        section = section.model_copy(update={"micro_batch_tokens": micro})
+    plan = make_plan(data.rows, section, seed, micro, lambda: attention.isolates_rows(model))
+    apart = plan.packing and row_by_row
+    head = losses.head_of(model)
+    autocast = machine.DTYPES[section.precision] if section.method == "full" else None
+    with ExitStack() as stack:
+        stack.enter_context(fast.quick_parts(model))
+        stack.enter_context(losses.pass_through(head))
+        if apart:
+            stack.enter_context(attention.row_by_row(model))
+        group = partial(at_once, micro=micro if plan.packing else 0)
+        yield Ready(section, plan, partial(batch, bounds=apart), losses.Loss(head, autocast), group)
+
+
+def train(model: Any, tokenizer: Any, data: tokens.TokenSet, section: Tune, folder: Path, seed: int) -> dict[str, Any]:
+    """Train a model from `adapters.attach` in place; returns figures without times, and what `auto` became.
+
+    `section` comes from `machine.resolve`. Writes `log.jsonl` (step, loss in nats a trained token, learning
+    rate, tokens so far) and `speed.json`, and keeps checkpoints until `remove_checkpoints`. Called again on
+    the same folder it goes on from the newest one. Raises UserError when the loss is not a number,
+    OutsideError when the disk is full, KeyboardInterrupt after a checkpoint when it was asked to stop.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    model.to("cuda" if torch.cuda.is_available() else "cpu")
-    config = model.config.get_text_config()
-    context = getattr(config, "max_position_embeddings", None) or max(PACKED_LENGTH, *(len(r.ids) for r in rows))
-    plan = make_plan(rows, section, seed, context, lambda: attention.isolates_rows(model))
-    apart = plan.packing and attention.suits_row_by_row(model)
-    resume = _resumable(folder / CHECKPOINTS, _identity(model, plan, section, seed))
-    done = int(resume.name.split("-")[1]) if resume else 0
+    if section.device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    with checkpoints.disk_may_fill(folder), prepare(model, tokenizer, data, section, seed) as ready:
+        console.say(f"  {summary(model, ready)}")
+        return _run(model, tokenizer, data, ready, folder, seed)
+
+
+def _run(model: Any, tokenizer: Any, data: tokens.TokenSet, ready: Ready, folder: Path, seed: int) -> dict[str, Any]:
+    """The training itself."""
+    section, plan = ready.section, ready.plan
+    identity = _identity(model, data, plan, section, seed)
+    resume = checkpoints.resumable(folder / checkpoints.FOLDER, identity)
     with ExitStack() as stack:
         stop = stack.enter_context(stop_signals())
         bar = stack.enter_context(console.bar("tune", total=plan.tokens_at[-1], unit="tokens"))
         stack.enter_context(quiet())
-        if apart:
-            stack.enter_context(attention.row_by_row(model))
         watch = Watch(bar, folder / LOG, plan.tokens_at, section.checkpoint_minutes, stop)
-        trainer = AtomicTrainer(
+        held = [ready.collate([rows]) for rows in ready.group(data.validation)]
+        validation = Validation(model, held, ready.loss, section, folder / "validation.jsonl")
+        trainer = checkpoints.AtomicTrainer(
             model=model,
             args=arguments(section, plan, folder, seed),
             train_dataset=[plan.sequences[i] for i in plan.order],
-            data_collator=partial(batch, bounds=apart),
+            data_collator=ready.collate,
             processing_class=tokenizer,
-            compute_loss_func=loss,
-            callbacks=[watch],
+            compute_loss_func=ready.loss,
+            callbacks=[watch, validation] if held else [watch],
         )
         trainer.remove_callback(transformers.trainer_callback.PrinterCallback)
         trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     if stop.asked:
         raise KeyboardInterrupt
-    seconds, trained = time.monotonic() - watch.began, plan.tokens_at[-1] - plan.tokens_at[done]
-    rate = round(trained / seconds, 1)
-    files.write_json(
-        folder / "speed.json", {"tokens": trained, "seconds": round(seconds, 2), "tokens_per_second": rate}
+    if held and section.keep == "best":
+        validation.restore_best()
+    steps = trainer.state.global_step
+    seconds, trained = (
+        time.monotonic() - watch.began,
+        plan.tokens_at[steps] - plan.tokens_at[checkpoints.step_of(resume)],
     )
-    return _metrics(model, plan, section, [row["loss"] for row in files.read_jsonl(folder / LOG)])
+    rate = round(trained / seconds, 1)
+    speed = {"tokens": trained, "seconds": round(seconds, 2), "tokens_per_second": rate}
+    files.write_json(folder / "speed.json", speed)
+    figures = _metrics(model, data, ready, [row["loss"] for row in files.read_jsonl(folder / LOG)])
+    if held:
+        figures |= {"best_step": validation.least["step"], "validation_loss": validation.least["loss"]}
+    return figures
 
 
-def _metrics(model: Any, plan: Plan, section: Tune, losses: list[float]) -> dict[str, Any]:
+def _metrics(model: Any, data: tokens.TokenSet, ready: Ready, losses: list[float]) -> dict[str, Any]:
     """What was trained. The final loss is the mean over the last tenth of the steps."""
     last = losses[-max(1, len(losses) // 10) :]
-    rows = [row for sequence in plan.sequences for row in sequence]
-    return {
-        "rows": len(rows),
-        "tokens": sum(len(row.ids) for row in rows),
-        "trained_tokens": sum(row.trained for row in rows),
-        "sequences": len(plan.sequences),
-        "steps": plan.steps,
+    section, plan = ready.section, ready.plan
+    found = {
+        "rows": len(data.rows),
+        "validation_rows": len(data.validation),
+        "tokens": sum(len(row.ids) for row in data.rows),
+        "trained_tokens": sum(row.trained for row in data.rows),
+        "sequences": len(plan.order),
+        "steps": len(losses),
         "epochs": section.epochs,
         "first_loss": losses[0],
         "final_loss": sum(last) / len(last),
-        "packing": plan.packing,
-        "batch_tokens": plan.batch_tokens,
         "trainable_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
+        "resolved": resolved(model, ready),
     }
+    if section.device == "cuda":
+        found["peak_gpu_memory_mb"] = round(torch.cuda.max_memory_allocated() / 2**20, 1)
+    return found
+
+
+def resolved(model: Any, ready: Ready) -> dict[str, Any]:
+    """What each `auto` of the section became."""
+    names = ("micro_batch_tokens", "device", "precision", "recompute", "compile")
+    found = {name: getattr(ready.section, name) for name in names}
+    found |= {"packing": ready.plan.packing, "batch_tokens": ready.plan.batch_tokens}
+    return found | ({"target_modules": layers} if (layers := adapters.layers_of(model)) else {})
+
+
+def summary(model: Any, ready: Ready) -> str:
+    """One line that says how the model will be trained."""
+    section, plan = ready.section, ready.plan
+    what = section.method if section.method == "full" else f"{section.method} rank {section.rank}"
+    extras = [name for name in ("rslora", "dora", "recompute", "compile") if getattr(section, name) is True]
+    layers = f" on {', '.join(adapters.layers_of(model))}" if section.method != "full" else ""
+    return (
+        f"{' '.join([what, *extras])}{layers}; {section.precision} on {section.device}; {plan.steps} steps of about "
+        f"{plan.batch_tokens:,} tokens, {plan.per_step} {'packed micro-batch' if plan.packing else 'row'}"
+        f"{'' if plan.per_step == 1 else 'es' if plan.packing else 's'} a step"
+    )

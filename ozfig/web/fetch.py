@@ -26,8 +26,8 @@ import httpx
 from ozfig.errors import OutsideError, UserError
 from ozfig.web import bodies
 from ozfig.web.pace import Pace, retry_after
-from ozfig.web.robots import AGENT as AGENT
-from ozfig.web.urls import DEFAULT_PORTS, clean, is_public
+from ozfig.web.robots import AGENT
+from ozfig.web.urls import DEFAULT_PORTS, clean, is_loopback, is_number, is_public
 
 PAGES = ("text/html", "application/xhtml+xml")
 HEADERS = {
@@ -39,6 +39,7 @@ OVERLOADED = {429, 503}
 TRY_AGAIN = {*OVERLOADED, 500, 502, 504}
 LONGEST_WAIT = 60.0
 HOPS = 10
+PRIVATE = "{}: a private or loopback address; set allow_private: true to crawl it"
 
 
 @dataclass(frozen=True)
@@ -173,14 +174,6 @@ class Fetcher:
             raise OutsideError(f"{reply.url}: the server answers {reply.status}; without robots.txt nothing is crawled")
         return reply.text if reply.status < 300 else ""
 
-    async def permits(self, url: str) -> bool:
-        """Whether an address may be connected to: for a browser's own requests."""
-        try:
-            await self._numbers(urlsplit(url).hostname or "")
-        except (UserError, httpx.ConnectError):
-            return False
-        return True
-
     async def _once(self, url: str, attempt: int, kinds: Sequence[str], unless: tuple[str, str]) -> Reply:
         """One request and its answer, whole."""
         client, target, headers, extensions = await self._route(url, attempt)
@@ -222,6 +215,7 @@ class Fetcher:
         asked = httpx.URL(url.split("#")[0])
         proxy = "" if self._connect_to or self._allow_private else _proxy(asked)
         if proxy:
+            self._check_named(asked.host)
             return self._client(asked, proxy), asked, {}, {}
         if self._connect_to:
             host, port = self._connect_to
@@ -264,8 +258,14 @@ class Fetcher:
                 raise httpx.ConnectError(f"unknown host {host}: {why}") from None
             self._addresses[host] = list(dict.fromkeys(str(row[4][0]) for row in found))
         if not self._allow_private and not all(is_public(number) for number in self._addresses[host]):
-            raise UserError(f"{host}: a private or loopback address; set allow_private: true to crawl it")
+            raise UserError(PRIVATE.format(host))
         return self._addresses[host]
+
+    @staticmethod
+    def _check_named(host: str) -> None:
+        """Refuse a private address that is written as such; what a name stands for, a proxy alone can see."""
+        if is_loopback(host) or (is_number(host) and not is_public(host)):
+            raise UserError(PRIVATE.format(host))
 
     def _why(self, error: Exception) -> str:
         """A failed request in a few words."""

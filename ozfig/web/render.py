@@ -16,7 +16,8 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from ozfig.errors import MissingExtra, OutsideError, UserError
-from ozfig.web.fetch import AGENT, Fetcher, Reply
+from ozfig.web.fetch import Fetcher, Reply
+from ozfig.web.robots import AGENT
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 INSTALL = "install Chromium (apt install chromium) or run: playwright install chromium"

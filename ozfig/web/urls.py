@@ -73,11 +73,28 @@ def is_loopback(host: str) -> bool:
         return name == "localhost" or name.endswith(".localhost")
 
 
+def is_number(host: str) -> bool:
+    """Whether a host is written as an IP address."""
+    try:
+        ipaddress.ip_address(host.strip("[]").split("%")[0])
+    except ValueError:
+        return False
+    return True
+
+
 def is_public(number: str) -> bool:
-    """Whether an IP address is one of the open internet: not loopback, private, link-local or reserved."""
-    address = ipaddress.ip_address(number.split("%")[0])
-    mapped = getattr(address, "ipv4_mapped", None)
-    return bool((mapped or address).is_global)
+    """Whether an IP address is one of the open internet: not loopback, private, link-local or reserved.
+
+    An IPv6 address that carries an IPv4 one leads to that one where a gateway is set up, so both have to be.
+    """
+    address = ipaddress.ip_address(number.strip("[]").split("%")[0])
+    if isinstance(address, ipaddress.IPv4Address):
+        return address.is_global
+    if address.ipv4_mapped:
+        return address.ipv4_mapped.is_global
+    carried = next((int(address) >> shift & 0xFFFFFFFF for net, shift in CARRIERS if address in net), None)
+    inner = True if carried is None else ipaddress.IPv4Address(carried).is_global
+    return inner and address.is_global and not address.is_site_local
 
 
 def visible(url: str) -> str:
@@ -88,6 +105,14 @@ def visible(url: str) -> str:
         return url
     return urlunsplit(parts._replace(netloc=f"[{host}]" if ":" in host else host))
 
+
+# IPv6 networks whose addresses carry an IPv4 one, and how many bits stand after it: NAT64 (RFC 6052), 6to4
+# (RFC 3056) and the old IPv4-compatible form (RFC 4291)
+CARRIERS = [
+    (ipaddress.IPv6Network("64:ff9b::/96"), 0),
+    (ipaddress.IPv6Network("2002::/16"), 80),
+    (ipaddress.IPv6Network("::/96"), 0),
+]
 
 # what stands before a country's code as com does: example.co.uk
 SECOND_LEVEL = re.compile(r"ac|com?|edu|go[bv]?|gouv|ltd|mil|net?|nom|org?|sch")
@@ -158,6 +183,17 @@ class Site:
         if parts.netloc and is_loopback(urlsplit(f"//{self.netloc}").hostname or ""):
             address = urlunsplit(parts._replace(scheme=self.scheme, netloc=self.netloc))
         return self.own(address)
+
+    def beside(self, address: str) -> str:
+        """The address of a file about this site, such as a sitemap; "" when it lies in another domain.
+
+        A copy of a site on this machine names its public host there: the path is what counts.
+        """
+        url = clean(address)
+        host, here = urlsplit(url).hostname or "", urlsplit(f"//{self.netloc}").hostname or ""
+        if url and (is_loopback(here) or host.removeprefix("www.") == here.removeprefix("www.")):
+            return urlsplit(url)._replace(scheme=self.scheme, netloc=self.netloc).geturl()
+        return url if registered_domain(host) == registered_domain(here) else ""
 
     def _is_same_host(self, netloc: str) -> bool:
         return netloc.removeprefix("www.") == self.netloc.removeprefix("www.")

@@ -41,8 +41,8 @@ def files(base, adapter, tmp_path_factory) -> dict[str, ModelRef]:
     folder = tmp_path_factory.mktemp("files")
     merge(adapter, folder / "merged")
     full, small = folder / "tuned.F16.gguf", folder / "tuned.Q4_K_M.gguf"
-    gguf.convert(folder / "merged", full, "tuned")
-    gguf.quantised(full, small, "Q4_K_M")
+    gguf.convert(folder / "merged", folder / "weights.gguf", "tuned")
+    gguf.quantised(folder / "weights.gguf", {"F16": full, "Q4_K_M": small})
     return {p.suffixes[0][1:]: ModelRef("gguf", str(p), "tuned", str(folder / "merged")) for p in (full, small)}
 
 

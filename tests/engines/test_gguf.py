@@ -28,10 +28,10 @@ def test_the_dequantised_model_agrees_with_llama_cpp(server, quantised_engine):
         ids = quantised_engine.prompt_ids(prompts.ask(question, "Be brief."))
         with torch.inference_mode():
             expected = torch.log_softmax(quantised_engine.model(torch.tensor([ids])).logits[0, -1], -1)
-        found = server.next_token(ids)
-        assert len(found) == 5
-        assert expected[found[0][0]] > expected.max() - 0.3  # llama.cpp rounds activations to 8 bits
-        for token, log_probability in found:
+        token, likeliest = server.continuation(ids, 1)[0][0]
+        assert len(likeliest) == 5
+        assert expected[token] > expected.max() - 0.3  # llama.cpp rounds activations to 8 bits
+        for token, log_probability in likeliest.items():
             assert log_probability == pytest.approx(float(expected[token]), abs=0.3)
 
 

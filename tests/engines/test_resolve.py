@@ -116,7 +116,7 @@ def test_a_folder_is_known_by_its_content(pebble, tmp_path):
 def test_a_misspelt_name_gets_a_hint():
     with pytest.raises(UserError, match="base 'pebbel': no such model; did you mean pebble"):
         resolve("pebbel")
-    with pytest.raises(UserError, match="use pebble, a folder, or a hub id"):
+    with pytest.raises(UserError, match="use pebble, minilm, llama, t5, bloom, bert, a folder, or a hub id"):
         resolve("./nowhere/at/all")
 
 

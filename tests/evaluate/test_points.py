@@ -80,7 +80,7 @@ def test_a_server_answers_in_order_and_gives_no_losses(chat_server):
     seen = []
     assert engine.generate(asked, Decoding(9), seen.append) == [f"re: {e.question}" for e in EXAMPLES[:12]]
     assert sum(seen) == 12
-    assert engine.losses(asked, ["x"] * 12) == [None] * 12
+    assert [loss.tokens for loss in engine.losses(asked, ["x"] * 12)] == [0] * 12
     bodies = [body for path, body, _ in chat_server.asked if path == "/chat/completions"]
     assert {(b["model"], b["max_tokens"], b["temperature"]) for b in bodies} == {("teacher", 9, 0.0)}
 

@@ -44,4 +44,4 @@ def make_job(tuned: ModelRef, folder: Path, quant: list[str]) -> Job:
 @pytest.fixture(scope="session")
 def exported(adapter, tmp_path_factory) -> tuple[Path, Outcome]:
     folder = tmp_path_factory.mktemp("run") / "export"
-    return folder, stage.run(make_job(adapter, folder, ["Q4_K_M", "F16"]))
+    return folder, stage.run(make_job(adapter, folder, ["Q4_K_M", "F16", "Q8_0"]))

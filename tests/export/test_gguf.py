@@ -2,9 +2,11 @@ import shutil
 
 import gguf
 import pytest
+from gguf.quants import dequantize
+from safetensors.torch import load_file, save_file
 
 from ozfig.errors import UserError
-from ozfig.export.gguf import convert
+from ozfig.export.gguf import convert, lossless, quantised
 
 
 def fields(path):
@@ -41,3 +43,31 @@ def test_a_model_that_gguf_has_no_layout_for_is_one_line(exported, tmp_path):
     assert "\n" not in str(caught.value)
     assert "OddForCausalLM" in str(caught.value)
     assert not (tmp_path / "odd.gguf").exists()
+
+
+def overflowing(merged, target):
+    """The model with one weight that float16 cannot hold."""
+    shutil.copytree(merged, target)
+    weights = load_file(target / "model.safetensors")
+    weights["model.layers.1.mlp.up_proj.weight"][0, 0] = 1e5
+    save_file(weights, target / "model.safetensors", metadata={"format": "pt"})
+    return target
+
+
+def test_a_weight_beyond_float16_is_named_and_bfloat16_keeps_it(exported, tmp_path):
+    merged = overflowing(exported[0] / "merged", tmp_path / "merged")
+    assert lossless(merged) == "BF16"
+    convert(merged, tmp_path / "weights.gguf", "big")
+    with pytest.raises(UserError, match=r"export\.quant: F16: blk\.1\.ffn_up\.weight: .*BF16"):
+        quantised(tmp_path / "weights.gguf", {"Q8_0": tmp_path / "b.gguf", "F16": tmp_path / "a.gguf"})
+    assert not list(tmp_path.glob("?.gguf"))
+    quantised(tmp_path / "weights.gguf", {"BF16": tmp_path / "c.gguf"})
+    stored = next(t for t in gguf.GGUFReader(tmp_path / "c.gguf").tensors if t.name == "blk.1.ffn_up.weight")
+    assert dequantize(stored.data, stored.tensor_type).max() == pytest.approx(1e5, rel=2**-8)
+
+
+def test_files_made_in_one_pass_are_those_made_alone(exported, tmp_path):
+    folder, _ = exported
+    convert(folder / "merged", tmp_path / "weights.gguf", "site")
+    quantised(tmp_path / "weights.gguf", {"Q8_0": tmp_path / "alone.gguf"})
+    assert (tmp_path / "alone.gguf").read_bytes() == (folder / "site.Q8_0.gguf").read_bytes()

@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -5,8 +6,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from ozfig import files
 from ozfig.errors import UserError
-from ozfig.export.merge import merge
+from ozfig.export.merge import _merge_whole, _plain_updates, merge
 
 
 def test_merged_weights_are_base_plus_scaled_update_in_the_bases_type(exported, adapter):
@@ -22,6 +24,33 @@ def test_merged_weights_are_base_plus_scaled_update_in_the_bases_type(exported, 
     assert torch.allclose(merged[f"{name}.weight"].float(), expected, rtol=2**-8, atol=1e-6)
     assert not torch.equal(merged[f"{name}.weight"], base[f"{name}.weight"])
     assert torch.equal(merged["model.norm.weight"], base["model.norm.weight"])
+
+
+def test_weight_by_weight_gives_the_bytes_that_peft_and_transformers_give(exported, adapter, tmp_path):
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    _merge_whole(Path(adapter.base), Path(adapter.path), whole)
+    for path in whole.iterdir():
+        assert path.read_bytes() == (exported[0] / "merged" / path.name).read_bytes(), path.name
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"use_dora": True},
+        {"rank_pattern": {"q_proj": 4}},
+        {"init_lora_weights": "pissa"},
+        {"bias": "all"},
+        {"fan_in_fan_out": True},
+        {"peft_type": "LOHA"},
+    ],
+)
+def test_what_is_more_than_b_times_a_is_left_to_peft(adapter, tmp_path, change):
+    base, copy = Path(adapter.base), tmp_path / "adapter"
+    shutil.copytree(adapter.path, copy)
+    assert len(_plain_updates(base, copy)) == 28
+    files.write_json(copy / "adapter_config.json", files.read_json(copy / "adapter_config.json") | change)
+    assert _plain_updates(base, copy) == {}
 
 
 def test_the_tokenizer_is_the_adapters_own(exported, adapter):

@@ -52,7 +52,40 @@ def test_rows_that_do_not_fit_take_blocks_of_32_or_stay():
     assert odd["output.weight"] == Kind.Q8_0
     assert odd["output_norm.weight"] == Kind.F32
     assert chosen(tensors(4, width=100))["blk.0.attn_q.weight"] == Kind.F16
-    assert chosen(tensors(1, width=288, more=["blk.0.attn_qkv.weight"]))["blk.0.attn_qkv.weight"] == Kind.Q5_1
+    assert chosen(tensors(4, width=288), "Q5_K_S")["blk.0.attn_q.weight"] == Kind.Q5_1
+    assert chosen(tensors(4, width=288), "Q3_K_M")["blk.0.attn_q.weight"] == Kind.Q4_0
+
+
+@pytest.mark.parametrize(
+    ("quant", "expected"),
+    [
+        # by llama_tensor_get_type_impl, for 32 layers of 7 matrices, the embedding and the output matrix
+        ("Q6_K", {Kind.Q6_K: 226}),
+        ("Q5_K_M", {Kind.Q5_K: 193, Kind.Q6_K: 33}),
+        ("Q5_K_S", {Kind.Q5_K: 225, Kind.Q6_K: 1}),
+        ("Q4_K_S", {Kind.Q4_K: 217, Kind.Q5_K: 8, Kind.Q6_K: 1}),
+        ("Q3_K_M", {Kind.Q3_K: 129, Kind.Q4_K: 92, Kind.Q5_K: 4, Kind.Q6_K: 1}),
+        ("F16", {Kind.F16: 226}),
+        ("BF16", {Kind.BF16: 226}),
+    ],
+)
+def test_each_mix_has_the_counts_of_llama_cpps_rules(quant, expected):
+    found = Counter(chosen(tensors(32), quant).values())
+    assert found.pop(Kind.F32) == 33
+    assert found == expected
+
+
+def test_one_matrix_of_queries_keys_and_values_is_treated_as_values():
+    made = tensors(8, more=[f"blk.{i}.attn_qkv.weight" for i in range(8)])
+    assert [chosen(made)[f"blk.{i}.attn_qkv.weight"] for i in range(3)] == [Kind.Q6_K, Kind.Q4_K, Kind.Q4_K]
+
+
+def test_a_value_that_a_type_cannot_hold_is_an_error():
+    values = np.ones((2, 256), dtype=np.float32)
+    values[1, 3] = 70_000
+    assert np.array_equal(dequantize(rows(values, Kind.BF16), Kind.BF16).reshape(2, 256)[0], values[0])
+    with pytest.raises(OverflowError, match="F16 cannot hold weights as large as 70000"):
+        rows(values, Kind.F16)
 
 
 def test_q8_0_takes_every_matrix_but_an_experts_router():
@@ -64,7 +97,18 @@ def test_q8_0_takes_every_matrix_but_an_experts_router():
 
 @pytest.mark.parametrize(
     ("kind", "error"),
-    [(Kind.Q4_K, 0.09), (Kind.Q5_0, 0.06), (Kind.Q5_1, 0.06), (Kind.Q6_K, 0.025), (Kind.Q8_0, 0.008), (Kind.F16, 3e-4)],
+    [
+        (Kind.Q3_K, 0.17),
+        (Kind.Q4_0, 0.12),
+        (Kind.Q4_K, 0.09),
+        (Kind.Q5_K, 0.05),
+        (Kind.BF16, 3e-3),
+        (Kind.Q5_0, 0.06),
+        (Kind.Q5_1, 0.06),
+        (Kind.Q6_K, 0.025),
+        (Kind.Q8_0, 0.008),
+        (Kind.F16, 3e-4),
+    ],
 )
 def test_what_is_read_back_is_near_what_was_written(kind, error):
     values = np.random.default_rng(0).normal(size=(2, 1100, 256)).astype(np.float32)

@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -5,7 +6,7 @@ import pytest
 
 from ozfig import files
 from ozfig.export import stage
-from ozfig.export.parity import ParityError
+from ozfig.export.errors import ParityError
 from ozfig.types import ModelRef
 
 from .conftest import make_job
@@ -13,14 +14,15 @@ from .conftest import make_job
 
 def test_the_outcome_names_what_was_written(exported):
     folder, outcome = exported
-    assert outcome.outputs == ["merged", "site.Q4_K_M.gguf", "site.F16.gguf"]
+    assert outcome.outputs == ["merged", "site.Q4_K_M.gguf", "site.F16.gguf", "site.Q8_0.gguf", "Modelfile"]
     assert sorted(p.name for p in folder.iterdir()) == sorted(outcome.outputs)
-    small, full = (
-        ModelRef("gguf", str(path), "site", str(folder / "merged"), files.sha256_path(path), quant)
-        for quant in ("Q4_K_M", "F16")
-        for path in [folder / f"site.{quant}.gguf"]
-    )
-    assert outcome.models == {"quantised": small, "Q4_K_M": small, "F16": full}
+
+    def ref(quant: str) -> ModelRef:
+        path = folder / f"site.{quant}.gguf"
+        return ModelRef("gguf", str(path), "site", str(folder / "merged"), files.sha256_path(path), quant)
+
+    first = ref("Q4_K_M")
+    assert outcome.models == {"quantised": first, "Q4_K_M": first, "F16": ref("F16"), "Q8_0": ref("Q8_0")}
 
 
 def test_the_figures_add_up(exported):
@@ -32,10 +34,11 @@ def test_the_figures_add_up(exported):
     assert 16 <= full["bits_per_weight"] < 16.1
     for figures in (small, full):
         parity = figures["parity"]
-        assert parity["token_ids_equal"] == parity["token_ids_compared"] >= 40
-        assert parity["template_equal"] is True
-        assert parity["top1_agreement"] >= 0.75
-    assert full["parity"]["largest_gap"] < 0.1
+        assert parity["token_ids_equal"] == parity["token_ids_compared"] >= 250
+        assert parity["templates_equal"] == 9
+        assert parity["reply_tokens_equal"] >= 0.9 * parity["reply_tokens"]
+    assert full["parity"]["largest_gap"] < 0.02
+    assert full["parity"]["kl"] < 1e-4 < small["parity"]["kl"] < 0.1
 
 
 def test_a_second_export_has_the_same_bytes_even_after_a_kill(exported, adapter, tmp_path):
@@ -45,24 +48,19 @@ def test_a_second_export_has_the_same_bytes_even_after_a_kill(exported, adapter,
     (again / "merged" / "model.safetensors").write_bytes(b"half of a file")
     (again / "site.Q4_K_M.gguf.part").write_bytes(b"half of a file")
     outcome = stage.run(make_job(adapter, again, ["Q4_K_M"]))
-    assert outcome.outputs == ["merged", "site.Q4_K_M.gguf"]
-    assert sorted(p.name for p in again.iterdir()) == outcome.outputs
+    assert outcome.outputs == ["merged", "site.Q4_K_M.gguf", "Modelfile"]
+    assert sorted(p.name for p in again.iterdir()) == sorted(outcome.outputs)
     for name in outcome.outputs:
         assert files.sha256_path(again / name) == files.sha256_path(folder / name), name
 
 
-def test_a_file_that_fails_its_check_is_not_left_under_its_name(exported, tmp_path):
-    folder, outcome = exported
-    merged = tmp_path / "merged"
-    merged.mkdir()
-    for path in (folder / "merged").iterdir():
-        (merged / path.name).write_bytes(path.read_bytes())
-    (merged / "chat_template.jinja").write_text("{% for m in messages %}{{ m['content'] }}{% endfor %}")
-    copy = tmp_path / "site.Q4_K_M.gguf"
-    copy.write_bytes((folder / copy.name).read_bytes())
-    ref = replace(outcome.models["quantised"], path=str(copy), base=str(merged))
-    with pytest.raises(ParityError, match="the chat template differs"):
-        stage._checked(ref, "")
+def test_a_file_beyond_the_limits_stops_the_stage_and_loses_its_name(exported, adapter, tmp_path):
+    job = make_job(adapter, tmp_path, ["Q4_K_M"])
+    job.section.limits.kl = 1e-6
+    shutil.copyfile(exported[0] / "site.Q4_K_M.gguf", tmp_path / "site.Q4_K_M.gguf")
+    made = replace(exported[1].models["quantised"], path=str(tmp_path / "site.Q4_K_M.gguf"))
+    with pytest.raises(ParityError, match=r"site\.Q4_K_M\.gguf: diverges from the trained model by 0\.0"):
+        stage._checked(job, adapter, [made])
     assert [p.name for p in tmp_path.glob("*gguf*")] == ["site.Q4_K_M.gguf.failed"]
 
 
@@ -76,7 +74,7 @@ def test_a_whole_model_is_exported_without_what_could_run(exported, tmp_path):
     tuned = ModelRef("transformers", str(model), "site")
     target = tmp_path / "export"
     found = stage.run(make_job(tuned, target, ["Q8_0"]))
-    assert found.outputs == ["merged", "site.Q8_0.gguf"]
+    assert found.outputs == ["merged", "site.Q8_0.gguf", "Modelfile"]
     assert not (target / "merged" / "modeling_extra.py").exists()
     assert files.sha256_path(target / "merged") == files.sha256_path(folder / "merged")
     assert 8.5 <= found.metrics["files"]["Q8_0"]["bits_per_weight"] < 8.6

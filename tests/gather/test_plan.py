@@ -7,6 +7,7 @@ from ozfig.gather.places import Places
 from ozfig.gather.plan import Known, Walk
 from ozfig.recipe import Website
 from ozfig.web.extract import Page
+from ozfig.web.robots import Rules
 from ozfig.web.urls import Site
 
 START = "http://y.example/"
@@ -90,3 +91,24 @@ def test_what_a_sitemap_lists_is_not_capped():
     assert capped.capped == {"y.example/day-0": 30}
     listed = Walk(places(), 100, 1, [START], frozenset(map(url, days)))
     assert len(crawl(listed, site, lambda: 0)[0].kept) == 81
+
+
+def test_what_robots_txt_closes_takes_no_room_whenever_it_is_read():
+    """A page whose links were read before its host's robots.txt gives the plan of one that was read after it."""
+    days = [f"day{i:03}" for i in range(80)]
+    site = {START: page(*days), **{url(day): page() for day in days}}
+    plans = []
+    for early in (True, False):
+        where = places()
+        walk = Walk(where, max_pages=60, depth=3, starts=[START])
+
+        def read_rules(where=where):
+            where.rules["y.example"] = Rules("User-agent: *\nDisallow: /day00")
+            return 0
+
+        if early:
+            read_rules()
+        plans.append(crawl(walk, site, read_rules)[0])
+    assert plans[0] == plans[1]
+    assert url("day009") not in plans[0].kept + plans[0].others
+    assert url("day059") in plans[0].kept

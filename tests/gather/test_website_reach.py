@@ -5,7 +5,7 @@ import gzip
 import pytest
 
 from ozfig.errors import UserError
-from ozfig.gather import website
+from ozfig.gather import SourceContext, website
 from ozfig.recipe import Website
 
 TEXT = "Words about the subject of this very page, enough of them to count as a page with text. " * 3
@@ -155,3 +155,22 @@ def test_real_sites_give_every_page_that_is_reached(data, name, tmp_path):
     listed.write_text("\n".join(url + name for name in names))
     by_list = website.gather(Website(urls_from=str(listed), **options), None)
     assert by_list.counts["fetched"] == files
+
+
+def test_sitemaps_of_an_index_obey_the_rules_of_the_first_one(yard):
+    yard.page("/robots.txt", "User-agent: *\nDisallow: /closed\nSitemap: http://yard.example/index.xml", "text/plain")
+    named = ("http://yard.example/closed.xml", "http://other.invalid/far.xml", "http://yard.example/open.xml")
+    index = "".join(f"<loc>{name}</loc>" for name in named)
+    yard.page("/index.xml", f"<sitemapindex>{index}</sitemapindex>", "text/xml")
+    yard.page("/open.xml", sitemap("/lost"), "text/xml")
+    assert uris(gather(yard, follow="sitemap")) == ["/lost"]
+    assert not {"/closed.xml", "/far.xml"} & set(yard.paths)
+
+
+def test_a_sitemap_that_failed_is_asked_for_again(yard, tmp_path):
+    section = Website(url="http://yard.example/", connect_to=yard.address, render="never", retries=0)
+    yard.page("/sitemap.xml", "busy", "text/plain", status=503)
+    context = SourceContext(tmp_path / "cache")
+    assert "/lost" not in uris(website.gather(section, context))
+    yard.page("/sitemap.xml", sitemap("/lost"), "text/xml")
+    assert "/lost" in uris(website.gather(section, context))

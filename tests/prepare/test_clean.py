@@ -94,3 +94,11 @@ def test_cells_of_one_table_are_different_facts():
 
     rows = [cell("office", "hours.html"), cell("fuel dock", "hours.html"), cell("chandlery", "old.html")]
     assert [verdict.index for verdict in run("near", rows)] == [2]
+
+
+def test_near_compares_with_what_is_kept_and_not_along_a_chain():
+    """Each row is like the one before it; the ends of the chain share nothing."""
+    rows = [Example.pair("Q", " ".join(f"word{chr(97 + i)}" for i in range(at, at + 10))) for at in range(0, 12, 2)]
+    verdicts = run("near", rows, on="answer", threshold=0.5)
+    assert [(v.index, v.neighbour) for v in verdicts] == [(1, "Q"), (3, "Q"), (5, "Q")]
+    assert all(v.score >= 0.5 for v in verdicts)

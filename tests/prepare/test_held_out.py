@@ -7,6 +7,7 @@ import pytest
 
 from ozfig.errors import UserError
 from ozfig.prepare.held_out import from_file
+from ozfig.retrieval import chunk
 
 
 def write(folder, name, text):
@@ -23,7 +24,7 @@ def test_a_file_finds_its_passages(tmp_path, documents, capsys):
         {"question": "Lost?", "answer": "Yes.", "document": "nowhere.html", "answers": ["Sure."]},
     ]
     path = write(tmp_path, "held.jsonl", "\n\n".join(map(json.dumps, rows)))
-    found = from_file(path, documents, None)
+    found = from_file(path, [p for d in documents for p in chunk.passages(d)], None)
     assert [bool(e.context) for e in found] == [True, True, False, False]
     assert found[1].context.startswith("Winter storage > Is there power ashore?\n\nYes, at **every** place.")
     assert found[1].source == "http://yard.example/winter.html"

@@ -1,5 +1,7 @@
 """Rows on disk and the sieve over them: order does not matter, people's word stands above a filter's."""
 
+from dataclasses import replace
+
 from ozfig.edits import Edit, Layer
 from ozfig.prepare import Verdict
 from ozfig.prepare.rows import StoredRows
@@ -63,3 +65,20 @@ def test_verdicts_on_a_part(tmp_path):
     found.apply([Verdict(1, "leak")], places)
     assert [d.example for d in found.dropped()] == [seventh]
     assert len(found.kept) == 29
+
+
+def test_rows_of_one_id_have_an_order_of_their_own(tmp_path):
+    twins = [replace(PAIRS[0], source=f"page {n}") for n in range(5)]
+    first = list(StoredRows.write(tmp_path / "a", twins))
+    assert list(StoredRows.write(tmp_path / "b", twins[::-1])) == first
+
+
+def test_a_pair_added_by_hand_can_be_edited_and_dropped(tmp_path):
+    added = Edit("add", "", "New?", "Yes.")
+    one = Example.pair("New?", "Yes.")
+    laid, found = sieve(tmp_path, [added, Edit("edit", one.id, answer="No.")])
+    assert [e.answer for e in found.view if e.question == "New?"] == ["No."]
+    assert laid.protected == {Example.pair("New?", "No.").id}
+    laid, found = sieve(tmp_path, [added, Edit("drop", one.id)])
+    assert not [e for e in found.view if e.question == "New?"]
+    assert [d.example.id for d in laid.dropped] == [one.id]

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -118,3 +119,17 @@ def test_a_company_s_own_pairs(tmp_path, data):
     assert outcome.metrics["train"] > 900
     second = stage.run(job(tmp_path / "second", (), rows(tmp_path / "first", "train"), **options))
     assert all(reason.startswith("leak") for reason in second.metrics["dropped"])
+
+
+def test_what_is_masked_is_masked_wherever_it_is_shown(tmp_path, documents):
+    """A pair keeps its id, so that people can drop and edit what they see."""
+    page = Document.make("http://yard.example/who.html", "Who", "# Who looks after it?\n\nAnn, ann@yard.example, does.")
+    twice = Example.pair("Who is it?", "Ask ann@yard.example for it.", source="s")
+    given = [twice, replace(twice, source="t")]
+    clean = [{"kind": "exact"}, {"kind": "personal"}]
+    stage.run(job(tmp_path, [*documents, page], given, clean=clean))
+    shown = [tmp_path / name for name in ("train.jsonl", "held_out.jsonl", "data.html", "index/passages.jsonl")]
+    assert all("[email]" in path.read_text() for path in (tmp_path / "data.html", tmp_path / "index/passages.jsonl"))
+    assert not [path.name for path in shown if "ann@" in path.read_text()]
+    kept = rows(tmp_path, "train") + rows(tmp_path, "held_out")
+    assert [e.answer for e in kept if e.id == twice.id] == ["Ask [email] for it."]

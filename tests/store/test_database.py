@@ -5,18 +5,11 @@ import sqlite3
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine
+from sqlalchemy.exc import IntegrityError
 
 from ozfig.errors import OutsideError, UserError
 from ozfig.store.database import Store, database_url, migrate
 from ozfig.store.models import Base
-
-
-@pytest.fixture
-def store(tmp_path):
-    store = Store.open(str(tmp_path / "deep" / "chat.db"))
-    yield store
-    store.close()
 
 
 def test_a_conversation_keeps_its_messages_in_order(store):
@@ -25,7 +18,7 @@ def test_a_conversation_keeps_its_messages_in_order(store):
     answer = store.add(chat.id, "assistant", "", "streaming", model_sha256="ab")
     store.save(answer.id, "Four")
     assert store.get(chat.id).messages[1].content == "Four"
-    store.finish(answer.id, "Four days", "complete", 2, 0.5)
+    store.finish(answer.id, "Four days", "complete", tokens=2, seconds=0.5)
     kept = store.get(chat.id)
     assert kept.title == "How long does a boat stay?"
     assert [(m.role, m.content, m.status) for m in kept.messages] == [
@@ -43,19 +36,20 @@ def test_the_list_is_newest_first_and_searched_literally(store):
     assert [c.id for c in store.conversations("paint")] == [second.id]
     assert [c.id for c in store.conversations("0%")] == [first.id]
     assert store.conversations("_") == []
+    assert [c.id for c in store.conversations("AGAI")] == [first.id], "a word of a message"
 
 
-def test_rename_and_delete(store, tmp_path):
+def test_rename_and_delete(store):
     chat = store.create("a", "m")
-    store.add(chat.id, "user", "hello")
+    message = store.add(chat.id, "assistant", "hello")
+    store.judge(message.id, rating=1)
     assert store.rename(chat.id, "x" * 300)
     assert len(store.get(chat.id).title) == 80
     assert store.delete(chat.id)
     assert store.get(chat.id) is None
     assert not store.delete(chat.id)
     assert not store.rename("nobody", "b")
-    with sqlite3.connect(tmp_path / "deep" / "chat.db") as raw:
-        assert raw.execute("select count(*) from messages").fetchone() == (0,)
+    assert store.message(message.id) is None
 
 
 def test_an_answer_that_a_crash_cut_is_interrupted_at_the_next_start(tmp_path):
@@ -71,16 +65,19 @@ def test_an_answer_that_a_crash_cut_is_interrupted_at_the_next_start(tmp_path):
     ]
 
 
-def test_the_file_is_in_wal_mode_with_foreign_keys(store, tmp_path):
-    with sqlite3.connect(tmp_path / "deep" / "chat.db") as raw:
-        assert raw.execute("pragma journal_mode").fetchone() == ("wal",)
-    with pytest.raises(Exception, match="FOREIGN KEY"):
+def test_foreign_keys_are_kept(store):
+    with pytest.raises(IntegrityError):
         store.add("nobody", "user", "lost")
 
 
-def test_the_migrations_build_exactly_the_mapped_tables(tmp_path):
-    engine = create_engine(f"sqlite:///{tmp_path / 'new.db'}")
-    migrate(engine)
+def test_the_file_is_in_wal_mode(tmp_path):
+    Store.open(str(tmp_path / "deep" / "chat.db")).close()
+    with sqlite3.connect(tmp_path / "deep" / "chat.db") as raw:
+        assert raw.execute("pragma journal_mode").fetchone() == ("wal",)
+
+
+def test_the_migrations_build_exactly_the_mapped_tables(store):
+    engine = store._engine
     migrate(engine)
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
@@ -106,5 +103,60 @@ def test_where_the_database_is(monkeypatch, tmp_path):
     monkeypatch.delenv("OZFIG_DATABASE_URL", raising=False)
     assert database_url().endswith("/.local/share/ozfig/chat.db")
     monkeypatch.setenv("OZFIG_DATABASE_URL", "postgresql://host/db")
-    assert database_url() == "postgresql://host/db"
+    assert database_url() == "postgresql+psycopg://host/db"
     assert database_url(str(tmp_path / "a.db")) == f"sqlite:///{tmp_path}/a.db"
+
+
+def test_a_live_answer_of_another_server_is_left_alone(store):
+    chat = store.create("a", "m")
+    live = store.add(chat.id, "assistant", "half", "streaming")
+    assert store.mark_interrupted(silent=10) == 0
+    assert store.message(live.id).status == "streaming"
+    assert store.mark_interrupted() == 1
+
+
+def test_what_is_edited_or_asked_again_is_kept_beside_the_chat(store):
+    chat = store.create("a", "m", settings={"temperature": 0})
+    first, answer = store.add(chat.id, "user", "Q"), store.add(chat.id, "assistant", "A")
+    assert store.supersede(chat.id, answer.id) == 1
+    again = store.add(chat.id, "assistant", "B", model="tuned", sources=[{"url": "u", "text": "T"}])
+    assert [(m.id, m.superseded) for m in store.get(chat.id).messages] == [
+        (first.id, None), (answer.id, answer.id), (again.id, None)
+    ]  # fmt: skip
+    assert store.message(again.id).sources == [{"url": "u", "text": "T"}]
+    assert store.configure(chat.id, {"system": "Be brief."})
+    assert store.get(chat.id).settings == {"system": "Be brief."}
+    assert not store.configure("nobody", {})
+
+
+def test_verdicts_on_answers(store):
+    chat = store.create("a", "m", kind="compare")
+    asked = store.add(chat.id, "user", "Q")
+    one, two = (store.add(chat.id, "assistant", text) for text in ("A", "B"))
+    assert not store.judge(asked.id, rating=1)
+    assert not store.judge(9999999, rating=1)
+    assert store.judge(one.id, rating=-1, correction="C")
+    assert store.judge(one.id, preferred=True)
+    assert store.judge(two.id, preferred=True), "only one is preferred"
+    verdicts = [store.message(m.id).feedback for m in (one, two)]
+    assert [(v.rating, v.correction, v.preferred) for v in verdicts] == [(-1, "C", False), (0, "", True)]
+    store.add(chat.id, "user", "Q2")
+    third = store.add(chat.id, "assistant", "D")
+    store.judge(third.id, rating=1)
+    judged = [([m.content for m in b], a.content, [m.content for m in o]) for b, a, o in store.judged()]
+    assert judged == [(["Q"], "A", ["B"]), (["Q"], "B", ["A"]), (["Q", "B", "Q2"], "D", [])]
+    assert store.conversations() == []
+    assert [c.id for c in store.conversations(kind="compare")] == [chat.id]
+
+
+def test_an_answer_is_judged_with_the_turns_that_its_model_saw(store):
+    chat = store.create("a", "m")
+    q1, _, q2, a2 = (store.add(chat.id, role, text) for role, text in
+                      (("user", "Q1"), ("assistant", "A1"), ("user", "Q2"), ("assistant", "A2")))  # fmt: skip
+    store.judge(a2.id, rating=1)
+    store.supersede(chat.id, q2.id)
+    store.add(chat.id, "user", "Q2b")
+    other = store.add(chat.id, "assistant", "A2b")
+    store.judge(other.id, rating=1)
+    store.supersede(chat.id, q1.id)
+    assert [[m.content for m in before] for before, *_ in store.judged()] == [["Q1", "A1", "Q2"], ["Q1", "A1", "Q2b"]]

@@ -4,10 +4,13 @@ from transformers import MambaConfig, MambaForCausalLM
 
 from ozfig.engines.loading import load_model
 from ozfig.recipe import Tune
-from ozfig.tune import attention, tokens
-from ozfig.tune.plan import batch, loss
+from ozfig.tune import attention, short_rows, tokens
+from ozfig.tune.losses import Loss
+from ozfig.tune.plan import batch
 
 from .conftest import SYSTEM, examples
+
+loss = Loss(None, None)
 
 
 @pytest.fixture
@@ -70,3 +73,36 @@ def test_a_llama_keeps_rows_apart_and_a_recurrent_model_does_not(model):
 def test_a_window_keeps_its_own_attention(model):
     model.config.sliding_window = 16
     assert not attention.suits_row_by_row(model)
+
+
+@pytest.mark.parametrize("lengths", [[5], [1, 1, 1], [9, 3, 4, 9, 1, 30, 2, 31]])
+@pytest.mark.parametrize("kv_heads", [4, 2, 1])
+def test_short_rows_attend_as_torch_does_row_by_row(lengths, kv_heads):
+    torch.manual_seed(0)
+    shapes = [(1, heads, sum(lengths), 8) for heads in (4, kv_heads, kv_heads)]
+    given = [torch.randn(shape, requires_grad=True) for shape in shapes]
+    parts = [
+        torch.nn.functional.scaled_dot_product_attention(*row, is_causal=True, enable_gqa=True, scale=0.3)
+        for row in zip(*(x.split(lengths, 2) for x in given), strict=True)
+    ]
+    expected, weights = torch.cat(parts, 2), torch.randn(shapes[0])
+    slopes = torch.autograd.grad((expected * weights).sum(), given)
+    found = short_rows.attend(*given, lengths, 0.3)
+    torch.testing.assert_close(found, expected)
+    for quick, slope in zip(torch.autograd.grad((found * weights).sum(), given), slopes, strict=True):
+        torch.testing.assert_close(quick, slope)
+
+
+def test_groups_weigh_padding_against_calls():
+    assert short_rows.group([500, 10, 10]) == ((1, 500), (2, 10))
+    assert short_rows.group([12, 11, 10]) == ((3, 12),)
+    assert short_rows.group([400, 399, 100, 90]) == ((2, 400), (2, 100))
+
+
+def test_long_and_short_rows_stand_together(model, rows, monkeypatch):
+    whole, gradient = summed(model, [rows])
+    monkeypatch.setattr(attention, "SHORT", sorted(len(row.ids) for row in rows)[3])
+    with attention.row_by_row(model):
+        apart, apart_gradient = summed(model, [rows], bounds=True)
+    assert apart == pytest.approx(whole, rel=1e-5)
+    torch.testing.assert_close(apart_gradient, gradient, rtol=1e-3, atol=1e-4)

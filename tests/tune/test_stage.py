@@ -73,3 +73,36 @@ def test_data_without_answers_is_refused_before_training(tiny, tmp_path):
 def test_a_folder_without_a_model_is_refused(tmp_path):
     with pytest.raises(UserError, match="no tokenizer"):
         stage.run(make_job(Tune(), tmp_path / "tune", tmp_path / "nothing", examples(2)))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"rslora": True, "dora": True, "rank": 4},
+        {"schedule": "constant", "weight_decay": 0.1},
+        {"recompute": True, "micro_batch_tokens": 128},
+        {"precision": "float32", "packing": False},
+        {"target_modules": ["o_proj", "q_proj"], "dropout": 0.1},
+    ],
+)
+def test_every_way_learns_and_says_what_it_settled(tiny, tmp_path, options, capsys):
+    outcome = stage.run(make_job(Tune(**{**QUICK, **options}), tmp_path / "tune", tiny))
+    assert outcome.metrics["final_loss"] < 0.9 * outcome.metrics["first_loss"]
+    for name, value in options.items():
+        assert outcome.resolved.get(f"tune.{name}", value) == value
+    assert "auto" not in outcome.resolved.values()
+    model = PeftModel.from_pretrained(load_model(tiny), outcome.models["tuned"].path)
+    assert bool(model.peft_config["default"].use_dora) == options.get("dora", False)
+    line = " ".join(capsys.readouterr().err.split())
+    assert f"{outcome.resolved['tune.precision']} on {outcome.resolved['tune.device']}" in line
+    assert f"{outcome.metrics['steps']} steps" in line
+
+
+def test_micro_batches_change_the_sums_order_only(tiny, tmp_path):
+    options = {**QUICK, "precision": "float32", "batch_tokens": 1024}
+    losses = [
+        stage.run(make_job(Tune(**options, micro_batch_tokens=size), tmp_path / f"{size}" / "tune", tiny)).metrics
+        for size in (128, 1024)
+    ]
+    assert losses[0]["sequences"] > losses[1]["sequences"]
+    assert losses[0]["final_loss"] == pytest.approx(losses[1]["final_loss"], rel=0.01)

@@ -1,5 +1,3 @@
-import random
-
 import pytest
 
 from ozfig.errors import UserError
@@ -131,19 +129,34 @@ def test_a_length_beyond_the_base_is_refused(tokenizer):
         tokens.encode_all([BARE], tokenizer, Tune(max_length=512), "", 256)
 
 
-def test_packing_loses_nothing_and_wastes_little():
-    draw = random.Random(3)
-    rows = [tokens.Row([i] * draw.randint(5, 200), [-100]) for i in range(400)]
-    sequences = tokens.pack(rows, 256)
-    assert sorted(row.ids[0] for sequence in sequences for row in sequence) == list(range(400))
-    sizes = [sum(len(row.ids) for row in sequence) for sequence in sequences]
-    assert max(sizes) <= 256
-    assert sum(sizes) / (256 * len(sizes)) > 0.97
+def test_only_the_last_turn_may_count(tokenizer):
+    (row,) = tokens.encode(tokenizer, TALK, every_turn=False)
+    assert trained(tokenizer, row) == ["In Italy.</s>"]
+    data = tokens.encode_all([Example.make(TALK)], tokenizer, Tune(loss_on="last_turn"), "", 256)
+    assert data.rows == [row]
 
 
-def test_best_fit_takes_the_tightest_place():
-    rows = [tokens.Row([0] * n, []) for n in (6, 5, 5, 4)]
-    assert [[len(r.ids) for r in s] for s in tokens.pack(rows, 10)] == [[6, 4], [5, 5]]
+def test_rows_that_are_too_long_lose_their_end_where_the_recipe_says_so(tokenizer):
+    long = Example.pair("Where is Oslo?", "In Norway, " * 30)
+    asked_long = Example.pair("Where is Oslo? " * 30, "In Norway.")
+    section = Tune(too_long="cut", max_length=32)
+    data = tokens.encode_all([long, asked_long, BARE], tokenizer, section, "", 256)
+    assert (len(data.rows), data.rows_cut, data.dropped_long) == (2, 2, 1)  # nothing of the long question is trained
+    assert len(data.rows[0].ids) == 32
+    assert data.rows[0].trained > 10
+
+
+def test_a_share_of_the_examples_is_only_measured_on(tokenizer):
+    many = [
+        Example.pair(f"Where is house {i}?", "Here.", context=f"In the street {i} is house {i}.") for i in range(80)
+    ]
+    data = tokens.encode_all(many, tokenizer, Tune(validation_share=0.25), "", 256)
+    assert len(data.rows) + len(data.validation) == 160
+    assert 20 < len(data.validation) < 60
+    # both forms of an example are on one side
+    assert len(data.validation) % 2 == 0
+    again = tokens.encode_all(many[::-1], tokenizer, Tune(validation_share=0.25), "", 256)
+    assert sorted(row.ids for row in again.validation) == sorted(row.ids for row in data.validation)
 
 
 def test_shown_rows_mark_what_is_trained(tokenizer):

@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from ozfig.errors import OutsideError, UserError
-from ozfig.web.fetch import AGENT, Fetcher, Manners
-from ozfig.web.robots import Rules
+from ozfig.web.fetch import Fetcher, Manners
+from ozfig.web.robots import AGENT, Rules
 
 QUICK = Manners(backoff=0.01, timeout=1)
 
@@ -269,3 +269,13 @@ def test_two_names_at_one_number_share_no_connection():
     clients = {id(fetcher._client(httpx.URL(f"http://{name}.example/a"))) for name in ("a", "b")}
     assert len(clients) == 2
     assert fetcher._client(httpx.URL("http://a.example/b")) is fetcher._client(httpx.URL("http://a.example/c"))
+
+
+@pytest.mark.parametrize("host", ["169.254.169.254", "10.0.0.1", "[::1]", "localhost", "127.0.0.1"])
+def test_a_proxy_is_not_asked_for_private_numbers(site, monkeypatch, host):
+    site.page("/", "secret")
+    monkeypatch.setenv("http_proxy", site.url)
+    monkeypatch.setenv("no_proxy", "")
+    with pytest.raises(UserError, match="allow_private"):
+        ask(f"http://{host}/")
+    assert site.asked == []

@@ -133,11 +133,11 @@ def test_a_script_without_end_is_given_up_and_the_next_page_still_comes(site, mo
     site.page("/", "<p>fine</p>")
 
     async def work(browser):
-        with pytest.raises(OutsideError, match="not done after 2 s"):
+        with pytest.raises(OutsideError, match="not done after 6 s"):
             await browser.render(f"http://{HOST}/endless")
         return await browser.render(f"http://{HOST}/")
 
-    assert "fine" in with_browser(site, work, Manners(timeout=1.0, retries=0))
+    assert "fine" in with_browser(site, work, Manners(timeout=5.0, retries=0))
 
 
 @needs_browser

@@ -49,7 +49,20 @@ def test_ports_of_this_machine_are_not_shown():
 
 
 @pytest.mark.parametrize(
-    "number", ["127.0.0.1", "10.1.2.3", "169.254.169.254", "::1", "fe80::1%eth0", "::ffff:10.0.0.1"]
+    "number",
+    [
+        "127.0.0.1",
+        "10.1.2.3",
+        "169.254.169.254",
+        "::1",
+        "fe80::1%eth0",
+        "::ffff:10.0.0.1",
+        "64:ff9b::7f00:1",
+        "2002:7f00:1::",
+        "::7f00:1",
+        "fec0::1",
+        "[::1]",
+    ],
 )
 def test_private_numbers_are_not_public(number):
     assert not is_public(number)

@@ -43,7 +43,8 @@ def read(path: Path) -> Read:
     if path.stat().st_size > LARGEST_MB * 1_000_000:
         raise Unreadable(f"larger than {LARGEST_MB} MB")
     module, _, name = READERS[path.suffix.lower()].partition(":")
-    found: Read = getattr(import_module(f"{__name__}.{module}"), name)(path)
+    with parsing():
+        found: Read = getattr(import_module(f"{__name__}.{module}"), name)(path)
     if not found.text.strip():
         raise Unreadable("empty")
     return found
@@ -60,7 +61,7 @@ def parsing() -> Iterator[None]:
     of errors on a broken one. Raises Unreadable."""
     try:
         yield
-    except (Unreadable, MissingExtra, OSError):
+    except (Unreadable, MissingExtra, ModuleNotFoundError, OSError):
         raise
     except Exception as error:
         said = str(error).strip().splitlines()

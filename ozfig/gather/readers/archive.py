@@ -6,6 +6,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 
 from ozfig.gather.readers import Unreadable
@@ -15,13 +16,14 @@ MOST_UNPACKED = 500_000_000  # bytes of all parts
 MOST_PARTS = 20_000
 # text packs to a tenth or a fiftieth; a bomb, to a thousandth
 MOST_RATIO, SMALL = 200, 10_000_000
+PIECE, ENDLESS = 1 << 16, 1 << 62
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[zipfile.ZipFile]:
     """A zip file that is safe to unpack. Raises Unreadable when it is none, encrypted, cut off or a bomb.
 
-    A part gives no more bytes than the directory says, so that checking the directory is enough.
+    Every part is unpacked once, so that what the directory says of them is known to be true.
     """
     with path.open("rb") as file:
         if file.read(4) == OLE:
@@ -32,13 +34,24 @@ def opened(path: Path) -> Iterator[zipfile.ZipFile]:
         raise Unreadable("broken or cut off: not a whole zip archive") from None
     with archive:
         _check(archive)
+        for entry in archive.infolist():
+            with _damage(entry.filename):
+                for _ in _pieces(archive, entry.filename):
+                    pass
         yield archive
 
 
 def part(archive: zipfile.ZipFile, name: str) -> bytes:
     """One part's bytes. Raises Unreadable when it is missing or damaged."""
+    with _damage(name):
+        return b"".join(_pieces(archive, name))
+
+
+@contextmanager
+def _damage(name: str) -> Iterator[None]:
+    """Around the reading of a part. Raises Unreadable when it is missing or damaged."""
     try:
-        return archive.read(name)
+        yield
     except KeyError:
         raise Unreadable(f"broken: it lacks {name}") from None
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
@@ -56,3 +69,15 @@ def _check(archive: zipfile.ZipFile) -> None:
         raise Unreadable(f"over-large: unpacks to {unpacked / 1e6:,.0f} MB in {len(parts):,} parts")
     if unpacked > max(SMALL, MOST_RATIO * packed):
         raise Unreadable(f"over-large: unpacks to {unpacked / max(packed, 1):,.0f} times its size")
+
+
+def _pieces(archive: zipfile.ZipFile, name: str) -> Iterator[bytes]:
+    """A part's bytes, a piece at a time. Raises Unreadable for more of them than the directory says."""
+    entry = copy(archive.getinfo(name))
+    left, entry.file_size = entry.file_size, ENDLESS  # else zipfile hides what a false size leaves over
+    with archive.open(entry) as part:
+        while piece := part.read(PIECE):
+            left -= len(piece)
+            if left < 0:
+                raise Unreadable(f"broken: {name} unpacks to more than the archive says")
+            yield piece

@@ -32,7 +32,7 @@ def markdown(path: Path) -> Read:
     if front:
         try:
             values = yaml.safe_load(front[1])
-        except (yaml.YAMLError, ValueError):
+        except (yaml.YAMLError, ValueError, RecursionError):
             values = None  # two rules with prose between them, not front matter
         if isinstance(values, dict):
             named, whole = str(values.get("title") or ""), whole[front.end() :]

@@ -47,6 +47,8 @@ class Desk:
         """Make the changes. Raises UserError for an unknown id or a table that does not fit; then nothing changed."""
         wanted = [Edit("drop", id) for id in changes.drop or []]
         wanted += [Edit("restore", id) for id in changes.restore or []]
+        if (changes.question or changes.answer) and not changes.edit:
+            raise UserError("--question and --answer need --edit with the id of the pair; find it with --find TEXT")
         if changes.edit:
             if not (changes.question or changes.answer):
                 raise UserError("--edit needs --question or --answer, or both")

@@ -13,6 +13,7 @@ import numpy as np
 from ozfig import console, edits, files
 from ozfig.edits import Edit
 from ozfig.errors import UserError
+from ozfig.prepare.held_out import MAKER as HELD_OUT
 from ozfig.types import Dropped, Example
 
 FILES = ("train", "held_out", "dropped")
@@ -80,10 +81,12 @@ def counts(found: Iterable[Entry]) -> dict[str, dict[str, int]]:
 def change(folder: Path, path: Path, changes: Iterable[Edit]) -> int:
     """Add edits to the run's layer. Raises UserError when one names an example that the run does not have."""
     wanted = list(changes)
-    known = {entry.example.id for entry in entries(folder)}
+    makers = {entry.example.id: entry.example.maker for entry in entries(folder)}
     for edit in wanted:
-        if edit.action != "add" and edit.id not in known:
+        if edit.action != "add" and edit.id not in makers:
             raise UserError(f"{edit.id}: no example of this run has this id; find it with --find TEXT")
+        if makers.get(edit.id) == HELD_OUT:
+            raise UserError(f"{edit.id}: a question of prepare.held_out.path; change it in that file")
     return edits.append(path, wanted)
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ozfig import files, pages
 from ozfig.pages import charts
+from ozfig.prepare.texts import rewritten
 from ozfig.types import Dropped, Example
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -44,10 +45,10 @@ class _Side:
         return side
 
 
-def write(folder: Path, name: str, metrics: dict[str, Any]) -> None:
-    """Write data.html into the stage's folder."""
+def write(folder: Path, name: str, metrics: dict[str, Any], mask: Callable[[str], str]) -> None:
+    """Write data.html into the stage's folder. `mask` hides in what was dropped what the recipe hides in pairs."""
     train, held_out = _Side.read(folder / "train.jsonl"), _Side.read(folder / "held_out.jsonl")
-    dropped, flagged = _by_reason(folder / "dropped.jsonl"), _by_reason(folder / "review.jsonl")
+    dropped, flagged = (_by_reason(folder / f"{file}.jsonl") for file in ("dropped", "review"))
     run = f"{folder.parent.parent.name}/{folder.parent.name}"
     values = {
         "style": pages.style(TEMPLATES / "data.css"),
@@ -61,8 +62,8 @@ def write(folder: Path, name: str, metrics: dict[str, Any]) -> None:
             _histogram("Words of an answer", train.answers, held_out.answers, ANSWER_EDGES),
             *_similarities([*dropped.values(), *flagged.values()]),
         ],
-        "dropped": [_reason(r, d) for r, d in dropped.items()],
-        "flagged": [_reason(r, d) for r, d in flagged.items()],
+        "dropped": [_reason(r, d, mask) for r, d in dropped.items()],
+        "flagged": [_reason(r, d, mask) for r, d in flagged.items()],
         "samples": train.samples,
         "held_out": held_out.samples,
         "run": run,
@@ -128,7 +129,8 @@ def _by_reason(path: Path) -> dict[str, list[Dropped]]:
     return dict(sorted(found.items(), key=lambda item: (-len(item[1]), item[0])))
 
 
-def _reason(reason: str, notes: list[Dropped]) -> dict[str, Any]:
+def _reason(reason: str, notes: list[Dropped], mask: Callable[[str], str]) -> dict[str, Any]:
     """A reason with its count and its first rows, those nearest to their neighbour at the top."""
-    ordered = sorted(notes, key=lambda n: (-(n.score or 0), n.example.id))
-    return {"reason": reason, "n": len(notes), "rows": ordered[:SHOWN], "more": max(0, len(notes) - SHOWN)}
+    ordered = sorted(notes, key=lambda n: (-(n.score or 0), n.example.id))[:SHOWN]
+    rows = [replace(n, example=rewritten(n.example, mask), neighbour=mask(n.neighbour)) for n in ordered]
+    return {"reason": reason, "n": len(notes), "rows": rows, "more": max(0, len(notes) - SHOWN)}

@@ -125,6 +125,6 @@ async def opened(section: TeacherPairs, ref: ModelRef | None, longest: int) -> A
             async with Remote(Endpoint(server.base_url, ref.name, key=key, timeout=section.timeout)) as remote:
                 yield _RemoteTeacher(remote, section)
     else:
-        from ozfig.engines.transformers import load
+        from ozfig.engines.opening import load
 
         yield _LocalTeacher(load(ref), section)

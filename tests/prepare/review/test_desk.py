@@ -16,6 +16,7 @@ TRAIN = [
     for n in range(8)
 ]
 OUT = [Dropped(Example.pair("What is a berth?", "A place."), "near duplicate", "What is berth 0?", 0.75)]
+ASKED = Example.pair("Of the file?", "Yes.", maker="held_out")
 LISTED = [Flagged(TRAIN[3], "alike in meaning", "What is berth 4?", 0.93)]
 
 
@@ -23,7 +24,7 @@ LISTED = [Flagged(TRAIN[3], "alike in meaning", "What is berth 4?", 0.93)]
 def run(tmp_path):
     folder = tmp_path / "yard"
     files.write_text(folder / "recipe.yaml", "name: yard\ngather: {sources: [{kind: documents, path: .}]}\n")
-    for name, rows in (("train", TRAIN), ("held_out", TRAIN[:1]), ("dropped", OUT), ("review", LISTED)):
+    for name, rows in (("train", TRAIN), ("held_out", [TRAIN[0], ASKED]), ("dropped", OUT), ("review", LISTED)):
         files.write_jsonl(folder / "prepare" / f"{name}.jsonl", (row.to_row() for row in rows))
     return folder
 
@@ -38,9 +39,9 @@ def test_what_there_is(run):
     code, out, err = review(run, "--json")
     assert code == 0, err
     found = json.loads(out)
-    assert found["counts"]["status"] == {"train": 8, "dropped": 1}
+    assert found["counts"]["status"] == {"train": 8, "held_out": 1, "dropped": 1}
     assert found["counts"]["dropped"] == {"near duplicate": 1}
-    assert found["words"]["answer"] == [2, 5, 9, 12, 16]
+    assert found["words"]["answer"] == [1, 4, 8, 12, 16]
     assert len(found["entries"]) == 5
     code, out, err = review(run, "--dropped")
     assert code == 0
@@ -69,6 +70,9 @@ def test_changes_go_into_the_layer(run, tmp_path):
     [
         (["--drop", "beef"], "beef: no example of this run"),
         (["--edit", "beef"], "--edit needs"),
+        (["--answer", "Better."], "need --edit"),
+        (["--drop", ASKED.id], "change it in that file"),
+        (["--samples", "0"], "--samples"),
         (["--import", "nowhere.csv"], "nowhere.csv"),
     ],
 )
@@ -91,8 +95,16 @@ def test_the_page_shows_every_part(run):
         "pairs": {"faq": 9}, "train": 8, "train_with_context": 0, "held_out": 1,
         "dropped": {"near duplicate": 1}, "review": {"alike in meaning": 1},
     }  # fmt: skip
-    page.write(run / "prepare", "yard", metrics)
+    page.write(run / "prepare", "yard", metrics, lambda text: text.replace("A place.", "[hidden]"))
     text = (run / "prepare" / "data.html").read_text()
-    for part in ("8 pairs to learn from", "near duplicate", "What is berth 4?", "0.93", OUT[0].example.id, "<svg"):
+    for part in (
+        "8 pairs to learn from",
+        "near duplicate",
+        "What is berth 4?",
+        "0.93",
+        "[hidden]",
+        OUT[0].example.id,
+        "<svg",
+    ):
         assert part in text
     assert "http://" not in text.replace("http://yard.example/", "")

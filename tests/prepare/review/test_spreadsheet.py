@@ -86,3 +86,24 @@ def test_a_broken_line_is_named(folder, table, change, message):
     write(path, rows)
     with pytest.raises(UserError, match=message):
         from_csv(folder, path)
+
+
+def test_a_cell_is_never_a_formula_and_an_id_never_a_number(tmp_path):
+    rows = [Example.pair("=HYPERLINK(1)", "- one\n- two", context="@now"), Example.pair("'=kept'", "+1")]
+    for name, found in (("train", rows), ("held_out", []), ("dropped", [])):
+        files.write_jsonl(tmp_path / f"{name}.jsonl", (row.to_row() for row in found))
+    to_csv(tmp_path, tmp_path / "t.csv")
+    with (tmp_path / "t.csv").open(encoding="utf-8-sig", newline="") as lines:
+        written = list(csv.DictReader(lines))
+    assert not [cell for row in written for cell in row.values() if cell.startswith(("=", "+", "-", "@"))]
+    assert {row["id"] for row in written} == {f"id:{row.id}" for row in rows}
+    assert [e for e in from_csv(tmp_path, tmp_path / "t.csv") if e.id == rows[0].id] == []
+
+
+def test_another_context_is_an_edit_and_a_known_pair_no_new_one(folder, table):
+    path, rows = table
+    rows[0]["context"] = "The passage."
+    rows.append({**dict.fromkeys(rows[0], ""), "question": TRAIN[2].question, "answer": TRAIN[2].answer})
+    write(path, rows)
+    assert from_csv(folder, path) == [Edit("edit", TRAIN[0].id, context="The passage.")]
+    assert Layer(from_csv(folder, path)).apply(TRAIN[0]).example.context == "The passage."

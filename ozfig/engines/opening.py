@@ -1,0 +1,21 @@
+"""The engine that a model needs, by its head."""
+
+from __future__ import annotations
+
+from ozfig.engines.base import Engine
+from ozfig.types import ModelRef
+
+
+def load(ref: ModelRef) -> Engine:
+    """Open a model on this machine. Raises UserError for one that cannot be opened."""
+    if ref.head == "seq2seq":
+        from ozfig.engines import seq2seq
+
+        return seq2seq.load(ref)
+    if ref.head == "span":
+        from ozfig.engines import span
+
+        return span.load(ref)
+    from ozfig.engines import transformers
+
+    return transformers.load(ref)
