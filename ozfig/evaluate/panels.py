@@ -10,10 +10,12 @@ from ozfig.evaluate import evidence
 from ozfig.evaluate import figures as f
 from ozfig.evaluate.evidence import Evidence
 from ozfig.evaluate.figures import Figures
-from ozfig.evaluate.results import CLOSED, GOLD, LOWER_IS_BETTER, NEUTRAL, RETRIEVED, STEPS, Table
+from ozfig.evaluate.results import CLOSED, GOLD, LOWER_IS_BETTER, NEUTRAL, RETRIEVED, STEPS, Plan, Table
 from ozfig.evaluate.statistics import Z95, mean_and_stderr
 from ozfig.pages import charts
 from ozfig.types import Comparison, Example, Sample
+
+UNASKED = "cannot be asked without the text"
 
 
 @dataclass(frozen=True)
@@ -122,23 +124,30 @@ def unclear(change: Comparison) -> str:
     return f.word(change) if f.word(change) in ("noise", "identical") and change.metric not in NEUTRAL else ""
 
 
-def heat(samples: Sequence[Sample], metric: str, points: Sequence[str] = ("base", "tuned")) -> dict[str, Any]:
+def heat(
+    samples: Sequence[Sample],
+    metric: str,
+    points: Sequence[str] = ("base", "tuned"),
+    columns: Sequence[str] = (),
+    documents: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     """Models without and with text, over the questions that all cells were asked; empty without such.
 
-    A cell that could not be asked, as an extractive model's closed-book one, holds None.
+    `columns` are the conditions, by default those that were asked. A cell that could not be asked, as an extractive
+    model's closed-book one, holds None. `documents` names what each question is about, for the errors.
     """
-    table = Table(samples)
-    columns = [c for c in (CLOSED, RETRIEVED, GOLD) if any((point, c) in table.cells for point in points)]
+    table, plan = Table(samples), Plan(documents=documents or {})
+    columns = columns or [c for c in (CLOSED, RETRIEVED, GOLD) if any((point, c) in table.cells for point in points)]
     cells = [(point, c) for point in points for c in columns if (point, c) in table.cells]
     items = table.shared(*cells) if cells else []
     if len(items) < 2 or len(columns) < 2:
         return {}
-    found = {cell: mean_and_stderr(table.values(cell, metric, items)) for cell in cells}
+    found = {cell: mean_and_stderr(table.values(cell, metric, items), plan.clusters(items)) for cell in cells}
     digits = f.decimals(max(stderr for _, stderr in found.values()))
     # small scores stay pale, so that noise does not look like a pattern
     top = max(0.25, *(mean for mean, _ in found.values()))
     shown = {cell: _heat_cell(mean, stderr, digits, top) for cell, (mean, stderr) in found.items()}
-    rows = [{"point": p, "cells": [shown.get((p, c)) for c in columns]} for p in points]
+    rows = [{"point": p, "cells": [shown.get((p, c)) for c in columns], "none": UNASKED} for p in points]
     return {"rows": rows, "n": len(items), "columns": [f.CONDITIONS[c] for c in columns]}
 
 

@@ -18,7 +18,7 @@ from ozfig.evaluate import figures as f
 from ozfig.evaluate.answers import side_by_side
 from ozfig.evaluate.figures import Figures
 from ozfig.evaluate.panels import Story
-from ozfig.evaluate.results import LOWER_IS_BETTER, NEUTRAL, TASK
+from ozfig.evaluate.results import LOWER_IS_BETTER, NEUTRAL, TASK, documents
 from ozfig.types import Comparison
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -51,7 +51,7 @@ def page(story: Story) -> dict[str, Any]:
         "facts": panels.facts(story, found, names),
         "groups": panels.groups(found, view, judged),
         "likelihood": panels.groups(found, view, [m for m in found.metrics if m == "perplexity"]),
-        "heat": panels.heat(story.samples, found.primary),
+        "heat": panels.heat(story.samples, found.primary, documents=documents(story.items)),
         "advice": verdict.advice(report),
         "files": panels.files(story, found, names),
         "primary": f.label(found.primary),
