@@ -11,11 +11,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from ozfig import console, files, pipeline, registry
+from ozfig import console, files, pipeline, recipes, registry
 from ozfig.engines.resolve import resolve
 from ozfig.errors import UserError
 from ozfig.recipe import Recipe
-from ozfig.runs import EDITS, Run
+from ozfig.runs import EDITS, RECIPE, Run
 from ozfig.types import Example
 
 ARMS = {"question": "none", "context": "always"}  # the arm's name, and tune.context in it
@@ -46,8 +46,10 @@ def context(recipe: Recipe, runs: Path, out: Path | None = None, refresh: bool =
         _check_passages(run)
         pipeline.execute(own, run, announce=_later, skip=("export",))
         done[arm] = run
+    command = f"ozfig experiment context {folder / RECIPE}" + (f" --runs {runs} --out {out}" if out else "")
+    files.write_text(folder / RECIPE, f"# {command}\n{recipes.dump(recipe)}")
     write = registry.find("experiment", "context")
-    found: dict[str, Any] = write({arm: run.folder for arm, run in done.items()}, folder, recipe.name)
+    found: dict[str, Any] = write({arm: run.folder for arm, run in done.items()}, folder, recipe.name, command)
     return found
 
 

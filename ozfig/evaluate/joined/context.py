@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ozfig.evaluate import panels, results
-from ozfig.evaluate.figures import CONDITIONS, Figures, in_sentence, outcome
+from ozfig.evaluate.figures import CONDITIONS, Figures, outcome
 from ozfig.evaluate.joined import words
 from ozfig.evaluate.joined.join import Joined, join
 from ozfig.evaluate.joined.member import Member
@@ -15,11 +15,12 @@ from ozfig.evaluate.joined.page import Page, Step, write
 from ozfig.evaluate.results import CLOSED, GOLD
 
 QUESTION, CONTEXT = "question", "context"
-ARM = {QUESTION: "tuned on question → answer", CONTEXT: "tuned on question + passage → answer"}
+ARM = {QUESTION: "tuned on questions", CONTEXT: "tuned on passages"}
 BASE = "base"
+LEGEND = "Tuned on questions: question → answer. Tuned on passages: question and passage → answer."
 # what the second arm is against the first one, closed book and with the passage
 HEADLINES = {
-    ("noise", "noise"): "Tuning with the passage or without it: no measurable difference.",
+    ("noise", "noise"): "Tuned with the passage or without it: no measurable difference.",
     ("noise", "better"): "Tune with the passage: better where it is shown, level without it.",
     ("noise", "worse"): "Tune without the passage: better even where it is shown, level closed book.",
     ("better", "noise"): "Tune with the passage: better closed book, level where it is shown.",
@@ -29,6 +30,20 @@ HEADLINES = {
     ("worse", "better"): "Tune as it will be asked: each wins where it was tuned.",
     ("worse", "worse"): "Tune without the passage: it wins with and without it.",
 }
+# the same by the likelihood of the right answers, where the replies show nothing
+LIKELIHOODS = {
+    ("noise", "noise"): "Tuned with the passage or without it: no measurable difference.",
+    ("worse", "better"): "The replies do not differ; the right answers are likelier where a model was tuned.",
+    ("better", "worse"): "The replies do not differ; the right answers are likelier where a model was not tuned.",
+    **dict.fromkeys(
+        [("noise", "better"), ("better", "noise"), ("better", "better")],
+        "The replies do not differ; tuned with the passage, the right answers are likelier.",
+    ),
+    **dict.fromkeys(
+        [("noise", "worse"), ("worse", "noise"), ("worse", "worse")],
+        "The replies do not differ; tuned without the passage, the right answers are likelier.",
+    ),
+}
 ALONE = {
     "better": "Tuned with the passage it answers better; without one it cannot be asked.",
     "worse": "Tuned with the passage it answers worse; without one it cannot be asked.",
@@ -37,7 +52,7 @@ ALONE = {
 UNTUNED = "cannot be tuned or asked without the text"
 
 
-def write_context(runs: Mapping[str, Path], folder: Path, name: str) -> dict[str, Any]:
+def write_context(runs: Mapping[str, Path], folder: Path, name: str, command: str) -> dict[str, Any]:
     """Write experiment.html, .md, .svg and .json from the arms' runs; returns what `--json` prints."""
     first = next(iter(runs.values()))
     members = [
@@ -47,16 +62,15 @@ def write_context(runs: Mapping[str, Path], folder: Path, name: str) -> dict[str
     question, context = ARM[QUESTION], ARM[CONTEXT]
     both = QUESTION in runs
     steps: list[Step] = [*([(question, context), (BASE, question)] if both else []), (BASE, context)]
-    across = [((m.name, CLOSED), (m.name, GOLD)) for m in members]
-    joined = join(members, steps, [*across, ((question, CLOSED), (context, GOLD))])
+    joined = join(members, steps, [((m.name, CLOSED), (m.name, GOLD)) for m in members])
     figures = Figures(joined.report)
     page = Page(
-        name=f"{name}: tuning with and without the passage",
+        name=f"{name}: tuned with and without the passage",
         joined=joined,
         steps=steps,
         headline=headline(figures),
-        sentences=_sentences(figures, steps),
-        command=f"ozfig experiment context {first}/recipe.yaml --set name={name}",
+        sentences=words.replies(figures, *steps[0], called=_called) + words.likelihood(figures, *steps[0], _called),
+        command=command,
         conclusions=_conclusions(figures),
         heat=_heat(joined, figures),
     )
@@ -64,40 +78,40 @@ def write_context(runs: Mapping[str, Path], folder: Path, name: str) -> dict[str
 
 
 def headline(figures: Figures) -> str:
-    """Which way of tuning wins, asked either way."""
-    closed, gold = (outcome(figures.compare(ARM[QUESTION], ARM[CONTEXT], c, figures.primary)) for c in (CLOSED, GOLD))
+    """Which way of tuning wins, asked either way: by the replies, or by likelihood where those show nothing."""
+    closed, gold = (_outcome(figures, condition, figures.primary) for condition in (CLOSED, GOLD))
     if gold is None:
         return ALONE[outcome(figures.compare(BASE, ARM[CONTEXT], GOLD, figures.primary)) or "noise"]
+    if (closed, gold) == ("noise", "noise"):
+        likelier = (_outcome(figures, condition, "answer_loss") or "noise" for condition in (CLOSED, GOLD))
+        return LIKELIHOODS[next(likelier), next(likelier)]
     return HEADLINES[closed or "noise", gold]
 
 
-def _sentences(figures: Figures, steps: list[Step]) -> list[str]:
-    return [line for a, b in steps[:1] for line in words.replies(figures, a, b)]
+def _outcome(figures: Figures, condition: str, metric: str) -> str | None:
+    """What the second arm is against the first one."""
+    return outcome(figures.compare(ARM[QUESTION], ARM[CONTEXT], condition, metric))
 
 
 def _conclusions(figures: Figures) -> list[str]:
-    """What tuning brought, what the passage brings, and the best of the cells."""
-    found, metric = [], figures.primary
+    """What tuning brought, and what the passage brings."""
+    found, metric = [LEGEND], figures.primary
     for arm in ARM.values():
         for condition in (CLOSED, GOLD):
             if compared := figures.compare(BASE, arm, condition, metric):
-                verb = words.in_words(compared, "gains", "loses", "moves")
-                found.append(f"{_first(CONDITIONS[condition])}, {arm} it {verb} {words.change(compared)} on the base.")
-    for name in figures.points:
-        if compared := figures.across((name, CLOSED), (name, GOLD), metric):
-            found.append(f"Shown the passage, the model {_called(name)} changes by {words.change(compared)}.")
-    cells = {(p, c): s for p in figures.points for c in (CLOSED, GOLD) if (s := figures.score(p, c, metric))}
-    (point, condition), best = max(cells.items(), key=lambda cell: cell[1].mean)
-    asked = f"{_called(point)}, {CONDITIONS[condition]}"
-    return [*found, f"The highest {in_sentence(metric)} of all cells is **{figures.mean(best)}**: {asked}."]
+                than = words.in_words(compared, "better than", "worse than", "level with")
+                asked = words.first(CONDITIONS[condition])
+                found.append(f"{asked}, {_called(arm)} is {than} the base: {words.change(compared)}.")
+    found += [
+        f"Shown the passage, {_called(name)} changes by {words.change(compared)}."
+        for name in figures.points
+        if (compared := figures.across((name, CLOSED), (name, GOLD), metric))
+    ]
+    return found
 
 
 def _called(name: str) -> str:
-    return "before tuning" if name == BASE else name
-
-
-def _first(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    return "the base" if name == BASE else f"the model {name}"
 
 
 def _heat(joined: Joined, figures: Figures) -> dict[str, Any]:

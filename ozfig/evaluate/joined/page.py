@@ -77,7 +77,7 @@ def _values(page: Page) -> dict[str, Any]:
         "answers": side_by_side(page.joined.items, page.joined.samples, found, page.steps[0]),
         "benchmarks": _benchmarks(report, page.steps),
         "numbers": list(_numbers(found)),
-        "differences": [_difference(row) for row in report["comparisons"]],
+        "differences": [_difference(row, found.primary) for row in report["comparisons"]],
         "recipes": [_setting(row) for row in report["recipes"]],
         "training": _training(report["members"]),
         "runs": list(dict.fromkeys(member["run"] for member in report["members"])),
@@ -165,13 +165,14 @@ def _numbers(found: Figures) -> Iterable[dict[str, Any]]:
                 }
 
 
-def _difference(row: dict[str, Any]) -> dict[str, Any]:
+def _difference(row: dict[str, Any], primary: str) -> dict[str, Any]:
     """One paired difference with everything that is known of it."""
     found = Comparison.from_row(row)
     conditions = [f.CONDITIONS.get(c, c) for c in found.condition.split("->")]
     a, b = (name.partition("@")[0] for name in (found.a, found.b))
     crossed = len(conditions) > 1
     return {
+        "main": found.metric in (primary, "answer_loss"),
         "of": f"{b}, {conditions[1]} {f.MINUS} {a}, {conditions[0]}" if crossed else f"{b} {f.MINUS} {a}",
         "metric": f.label(found.metric) if found.task == "held_out" else f"{found.task}, {found.metric}",
         "condition": "" if crossed else conditions[0],

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ozfig.evaluate.figures import CONDITIONS, Figures, difference, in_sentence, interval, outcome, p_value, word
 from ozfig.types import Comparison
 
+Called = Callable[[str], str]
 LIKELIER = {
-    "better": "likelier under {b} than under {a}",
-    "worse": "likelier under {a} than under {b}",
-    "noise": "as likely under both, as far as these questions show",
+    "better": "likelier for {b}",
+    "worse": "likelier for {a}",
+    "noise": "as likely for both",
 }
 
 
@@ -27,30 +28,42 @@ def change(found: Comparison) -> str:
     return f"**{difference(found)}** ({evidence(found)})"
 
 
+def first(text: str) -> str:
+    """A text with a capital at its beginning."""
+    return text[:1].upper() + text[1:]
+
+
 def in_words(found: Comparison, better: str, worse: str, level: str) -> str:
     """The phrase for the outcome."""
     return {"better": better, "worse": worse, "noise": level}[outcome(found) or "noise"]
 
 
-def replies(figures: Figures, a: str, b: str, conditions: Sequence[str] = ()) -> list[str]:
-    """One sentence a condition: what each scores, and the difference."""
+def replies(figures: Figures, a: str, b: str, conditions: Sequence[str] = (), called: Called = str) -> list[str]:
+    """One sentence a condition: what each scores, and the difference. `called` is what a name reads in a sentence."""
     found, metric = [], figures.primary
     for condition in conditions or figures.conditions:
         before, after = (figures.score(point, condition, metric) for point in (a, b))
         compared = figures.compare(a, b, condition, metric)
         if before and after and compared:
-            asked = CONDITIONS.get(condition, condition)
+            asked = first(CONDITIONS.get(condition, condition))
+            means = f"**{figures.mean(after)}** and {called(a)} of {figures.mean(before)}"
+            questions = f"{compared.n:,} held-out questions"
             found.append(
-                f"{asked[:1].upper()}{asked[1:]}, {b} has a mean {in_sentence(metric)} of **{figures.mean(after)}** and "
-                f"{a} of {figures.mean(before)} on {compared.n:,} held-out questions: {change(compared)}."
+                f"{asked}, {called(b)} has a mean {in_sentence(metric)} of {means} on {questions}: {change(compared)}."
             )
     return found
 
 
-def likelihood(figures: Figures, a: str, b: str) -> list[str]:
-    """Under which of the two the reference answers are likelier, where both give probabilities."""
-    compared = figures.compare(a, b, figures.condition, "answer_loss")
-    if compared is None:
-        return []
-    said = LIKELIER[outcome(compared) or "noise"].format(a=a, b=b)
-    return [f"The reference answers are {said}: {difference(compared)} nats a token ({evidence(compared)})."]
+def likelihood(figures: Figures, a: str, b: str, called: Called = str) -> list[str]:
+    """Under which of the two the reference answers are likelier, for each condition, where both tell."""
+    found = [
+        (CONDITIONS.get(condition, condition), compared)
+        for condition in figures.conditions
+        if (compared := figures.compare(a, b, condition, "answer_loss"))
+    ]
+    said = [
+        f"{asked} {LIKELIER[outcome(compared) or 'noise'].format(a=called(a), b=called(b))} "
+        f"({difference(compared)} nats a token, {evidence(compared)})"
+        for asked, compared in found
+    ]
+    return [f"The reference answers are {'; '.join(said)}."] if said else []
