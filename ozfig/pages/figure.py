@@ -41,7 +41,9 @@ def grouped_bars(
     )
     return Markup(
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 300" role="img" aria-label="{title}">'
-        "<style>{style}</style><title>{title}</title>{head}{grid}{bars}</svg>\n"
+        "<style>{style}</style><title>{title}</title>"
+        '<rect class="p" width="720" height="300" rx="10"/>'
+        "{head}{grid}{bars}</svg>\n"
     ).format(title=title, style=Markup(_style()), head=_legend(title, series), grid=_grid(top), bars=bars)
 
 
@@ -49,9 +51,9 @@ def _style() -> str:
     """The type and both sets of colours."""
     light, dark = ("".join(f".{name}{{fill:{pair[i]}}}" for name, pair in HUES.items()) for i in (0, 1))
     return (
-        "text{font:13px system-ui,sans-serif;fill:#5d5850}.t{font-weight:600;fill:#1d1b18}.v{fill:#1d1b18}"
+        ".p{fill:#fff}text{font:13px system-ui,sans-serif;fill:#5d5850}.t{font-weight:600;fill:#1d1b18}.v{fill:#1d1b18}"
         f".g{{stroke:#e4e0d9}}.e{{stroke:#1d1b18;stroke-width:1.5;opacity:.72}}{light}"
-        "@media(prefers-color-scheme:dark){text{fill:#a9a9b1}.t,.v{fill:#ececee}.g{stroke:#2e2e33}"
+        "@media(prefers-color-scheme:dark){.p{fill:#1d1d1f}text{fill:#a9a9b1}.t,.v{fill:#ececee}.g{stroke:#2e2e33}"
         f".e{{stroke:#ececee}}{dark}}}"
     )
 

@@ -22,6 +22,7 @@ from ozfig.pages.figure import Bar, grouped_bars
 from ozfig.types import Comparison
 
 HUES = ("tuned", "quantised", "third", "fourth")  # of the runs, in their order
+IN_TABLES = {"bertscore_precision", "bertscore_recall"}  # too many charts hide what matters
 Step = tuple[str, str]
 
 
@@ -61,7 +62,8 @@ def _values(page: Page) -> dict[str, Any]:
     colours = hues(report["members"])
     names = {name: name for name in colours}
     view = panels.View(names, page.steps, colours)
-    judged = [m for m in found.metrics if m not in LOWER_IS_BETTER | NEUTRAL]
+    judged = [m for m in found.metrics if m not in LOWER_IS_BETTER | NEUTRAL | IN_TABLES]
+    judged.sort(key=lambda metric: metric != found.primary)
     return {
         "style": pages.style(TEMPLATES / "report.css", TEMPLATES / "joined.css"),
         "script": Markup((TEMPLATES / "report.js").read_text(encoding="utf-8")),
@@ -121,7 +123,7 @@ def _facts(found: Figures, step: Step) -> list[dict[str, str]]:
         {
             **panels.change_of(change),
             "name": f"{f.label(found.primary)}, {f.CONDITIONS.get(condition, condition)}",
-            "values": " → ".join(found.mean(found.score(point, condition, found.primary)) for point in step),
+            "scores": " → ".join(found.mean(found.score(point, condition, found.primary)) for point in step),
             "n": f"{b} {f.MINUS} {a} · n {change.n:,}",
         }
         for condition in found.conditions
