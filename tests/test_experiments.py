@@ -37,8 +37,8 @@ def recipe(folder, base, rows=ROWS):
             "held_out": {"share": 0.25},
             "passages": {"index": "words"},
         },
-        "tune": {"epochs": 2, "learning_rate": 0.001, "rank": 4},
-        "evaluate": {"max_tokens": 4, "resamples": 1000, "metrics": ["token_f1", "perplexity"]},
+        "tune": {"epochs": 1, "learning_rate": 0.001, "rank": 4},
+        "evaluate": {"max_tokens": 2, "resamples": 1000, "metrics": ["token_f1", "perplexity"]},
     }
     return recipes.parse(Recipe, values, "street")
 
