@@ -4,6 +4,7 @@ import re
 import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
+from xml.etree import ElementTree
 
 import pytest
 
@@ -151,7 +152,17 @@ def test_the_page_fetches_nothing_and_escapes_what_models_say(two, tmp_path):
     assert "&lt;b&gt;boat&lt;/b&gt;" in re.sub(r"</?mark>", "", page)
     assert "<td>16</td><td>8</td>" in page
     assert "object at 0x" not in page
-    assert (tmp_path / "out" / "versus.svg").read_text().startswith("<svg ")
+
+
+def test_the_plot_draws_every_cell_to_scale(two, tmp_path):
+    compare(two, tmp_path)
+    drawn = ElementTree.fromstring((tmp_path / "versus.svg").read_text())
+    rects = list(drawn.iter("{http://www.w3.org/2000/svg}rect"))
+    columns = [float(rect.get("height")) for rect in rects if float(rect.get("y", 0)) > 50]
+    found = Figures(figures_of(tmp_path))
+    means = [found.score(p, c, "token_f1").mean for c in found.conditions for p in ("base", "a", "b")]
+    assert len(columns) == 6
+    assert [h / columns[-1] for h in columns] == pytest.approx([m / means[-1] for m in means], abs=0.005)
 
 
 def test_the_same_runs_give_the_same_bytes(two, tmp_path):
