@@ -271,6 +271,59 @@ def report(
         webbrowser.open(page.resolve().as_uri())
 
 
+@app.command(sort_key=7)
+def compare(
+    first: Path,
+    second: Path,
+    /,
+    *more: Path,
+    out: Annotated[Path | None, Parameter(help="Where the page goes. [default: compare-A-B beside RUN_A]")] = None,
+    as_json: Json = False,
+) -> None:
+    """Compare runs that were measured on the same held-out questions: which is better, and is it noise?
+
+    Parameters
+    ----------
+    first
+        A run folder.
+    second
+        Another one; differences are of this one minus the first.
+    more
+        Further ones.
+    """
+    from ozfig import registry
+
+    _show_page(registry.find("compare", "runs")([first, second, *more], out), as_json)
+
+
+experiment = App(
+    name="experiment", help="Make runs that differ in one choice, and say what the choice did.", sort_key=9
+)
+app.command(experiment)
+
+
+@experiment.command
+def context(
+    target: Target,
+    *,
+    out: Annotated[Path | None, Parameter(help="Where the page goes. [default: NAME-experiment in --runs]")] = None,
+    options: Options = Options(),
+) -> None:
+    """Tune on questions alone and on questions with their passages, and measure both without and with them."""
+    from ozfig import experiments
+
+    recipe, run = options.open(target)
+    _show_page(experiments.context(recipe, options.runs or run.folder.parent, out, options.refresh), options.as_json)
+
+
+def _show_page(found: dict[str, str], as_json: bool) -> None:
+    """Print what a page of several runs says, for scripts or for people."""
+    if as_json:
+        return print(json.dumps(found))
+    console.say(f"\n  [bold]{found['verdict']}[/bold]\n\n  report  {found['report']}")
+    return None
+
+
 @app.command(sort_key=8)
 def serve(
     *targets: Annotated[str, Parameter(required=True)],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
@@ -149,8 +149,9 @@ def execute(
     until: str = STAGES[-1],
     refresh: bool = False,
     announce: Callable[[str, str, float], None] | None = None,
+    skip: Collection[str] = (),
 ) -> Result:
-    """Run every stage up to `until` that is not done; the run folder is locked meanwhile.
+    """Run every stage up to `until` that is not done, but for those to skip; the run folder is locked meanwhile.
 
     A stage that was killed starts again in its folder and continues what it can.
     """
@@ -162,7 +163,7 @@ def execute(
         models.pop("base", None)
         report: dict[str, dict[str, Any]] = {}
         frozen = recipe
-        for stage in _until(until):
+        for stage in (stage for stage in _until(until) if stage.name not in skip):
             began = time.monotonic()
             models |= _base(stage, recipe, models)
             step = _look(stage, recipe, run, models, refresh)

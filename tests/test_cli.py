@@ -22,7 +22,19 @@ def test_help_names_every_verb_and_loads_nothing_heavy(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stderr
-    for verb in ("run", "gather", "prepare", "tune", "export", "evaluate", "plan", "serve", "pretrain"):
+    for verb in (
+        "run",
+        "gather",
+        "prepare",
+        "tune",
+        "export",
+        "evaluate",
+        "plan",
+        "serve",
+        "pretrain",
+        "compare",
+        "experiment",
+    ):
         assert f" {verb} " in done.stdout
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ozfig.evaluate import figures as f
 from ozfig.evaluate.figures import Figures, Outcome
-from ozfig.evaluate.panels import shown_change
+from ozfig.evaluate.panels import change_of
 from ozfig.evaluate.statistics import Z95
 from ozfig.pages import charts
 from ozfig.types import Comparison
@@ -197,7 +197,7 @@ def corrected(change: Comparison) -> dict[str, str]:
     outcome = lasting(change)
     word = "identical" if f.word(change) == "identical" else "noise" if outcome == "noise" else ""
     p = change.p if change.p_adjusted is None else change.p_adjusted
-    return shown_change(change) | {"outcome": outcome, "word": word, "p": f.p_value(p)}
+    return change_of(change) | {"outcome": outcome, "word": word, "p": f.p_value(p)}
 
 
 def guessing(task: Benchmark, samples: Sequence[dict[str, Any]]) -> float | None:

@@ -29,7 +29,7 @@ from ozfig.evaluate import figures as f
 from ozfig.evaluate.answers import side_by_side
 from ozfig.evaluate.figures import Figures
 from ozfig.evaluate.panels import Story
-from ozfig.evaluate.results import LOWER_IS_BETTER, NEUTRAL, TASK
+from ozfig.evaluate.results import LOWER_IS_BETTER, NEUTRAL, TASK, documents
 from ozfig.types import Comparison
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -49,6 +49,7 @@ def page(story: Story) -> dict[str, Any]:
     report, found = story.report, Figures(story.report)
     names = panels.names(story)
     exported = tradeoff.files(story, found, names)
+    view = panels.View(names)
     judged = [m for m in found.metrics if m not in LOWER_IS_BETTER | NEUTRAL]
     return {
         "style": pages.style(TEMPLATES / "report.css", TEMPLATES / "measured.css"),
@@ -60,9 +61,9 @@ def page(story: Story) -> dict[str, Any]:
         "headline": report["verdict"],
         "sentences": verdict.sentences(report, names["quantised"]),
         "facts": panels.facts(story, found, names),
-        "groups": panels.groups(found, names, judged),
-        "likelihood": panels.groups(found, names, [m for m in found.metrics if m == "perplexity"]),
-        "heat": panels.heat(story.samples, found.primary),
+        "groups": panels.groups(found, view, judged),
+        "likelihood": panels.groups(found, view, [m for m in found.metrics if m == "perplexity"]),
+        "heat": panels.heat(story.samples, found.primary, documents=documents(story.items)),
         "advice": verdict.advice(report),
         "files": exported,
         "tradeoff": tradeoff.plot(exported, found),

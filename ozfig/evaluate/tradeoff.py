@@ -7,7 +7,7 @@ from typing import Any
 
 from ozfig.evaluate import figures as f
 from ozfig.evaluate.figures import Figures
-from ozfig.evaluate.panels import Story, shown_change
+from ozfig.evaluate.panels import Story, change_of
 from ozfig.evaluate.statistics import Z95
 from ozfig.pages import scatter
 from ozfig.types import Score
@@ -38,7 +38,7 @@ def _row(name: str, size: float, figures: Mapping[str, Any], found: Figures, poi
     for column, metric in (("score", found.primary), ("loss", "answer_loss")):
         change = found.compare("tuned", point, found.condition, metric)
         row[column] = found.mean(found.score(point, found.condition, metric))
-        row[f"{column}_change"] = shown_change(change) if change else None
+        row[f"{column}_change"] = change_of(change) if change else None
     return row
 
 
