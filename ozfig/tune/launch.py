@@ -27,6 +27,7 @@ from ozfig import console, files
 from ozfig.errors import OutsideError, OzfigError, UserError
 
 PATIENCE = 300  # seconds in which processes that were asked to stop may finish a step and its checkpoint
+STOPPED = "stopped"
 ERRORS = {kind.exit_code: kind for kind in (UserError, OutsideError)}
 
 
@@ -77,8 +78,6 @@ class Torchrun:
                 raise KeyboardInterrupt from None
             except ChildFailedError as error:
                 raise _explained(meeting, error) from None
-        if found[0] is None:
-            raise KeyboardInterrupt
         return found[0]
 
 
@@ -112,7 +111,7 @@ def _as_before() -> Iterator[None]:
 
 
 def _work(function: Callable[[Any], Any], given: Any, device: str, meeting: Path) -> Any:
-    """One process of several: join the others, then call the function; None when it was asked to stop."""
+    """One process of several: join the others, then call the function."""
     rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     console.screen.quiet = rank > 0
     if device == "cuda":
@@ -128,7 +127,9 @@ def _work(function: Callable[[Any], Any], given: Any, device: str, meeting: Path
     try:
         return function(given)
     except KeyboardInterrupt:
-        return None
+        (meeting / STOPPED).touch()
+        # returning would wait for the agent to take the result, which it does not while it stops
+        raise SystemExit(130) from None
     except OzfigError as error:
         files.write_json(meeting / f"error-{rank}.json", {"exit_code": error.exit_code, "text": str(error)})
         raise
@@ -136,8 +137,10 @@ def _work(function: Callable[[Any], Any], given: Any, device: str, meeting: Path
         distributed.destroy_process_group()
 
 
-def _explained(meeting: Path, error: ChildFailedError) -> Exception:
+def _explained(meeting: Path, error: ChildFailedError) -> BaseException:
     """What a process said before it failed; else the first failure as it came."""
+    if (meeting / STOPPED).exists():
+        return KeyboardInterrupt()
     said = sorted(meeting.glob("error-*.json"))
     if not said:
         rank, failure = error.get_first_failure()

@@ -74,7 +74,7 @@ def test_a_model_that_is_not_shared_as_asked_is_refused():
 @pytest.mark.soak
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130), (signal.SIGTERM, 130)])
 def test_two_processes_that_were_stopped_end_with_the_same_bytes(tiny, tmp_path, number, code):
-    options = {**OPTIONS, "epochs": 20, "dropout": 0.1, "processes": 2, "checkpoint_minutes": 1e-6}
+    options = {**OPTIONS, "epochs": 6, "dropout": 0.1, "processes": 2, "checkpoint_minutes": 1e-6}
     job = make_job(Tune(**options), tmp_path / "stopped" / "tune", tiny)
     script = tmp_path / "worker.py"
     body = WORKER.split("options, folder")
