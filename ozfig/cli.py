@@ -256,29 +256,51 @@ def report(
 
 @app.command(sort_key=8)
 def serve(
-    target: str,
-    *,
+    *targets: Annotated[str, Parameter(required=True)],
     host: str = "127.0.0.1",
     port: int = 8080,
     settings: Settings = None,
     database: Annotated[str, Parameter(help="SQLAlchemy URL or SQLite file of the stored chats.")] = "",
 ) -> None:
-    """Serve a run or a GGUF file as an OpenAI-compatible API and a chat page.
+    """Serve runs and GGUF files as an OpenAI-compatible API and a chat page; a folder of runs as its pages alone.
+
+    Parameters
+    ----------
+    targets
+        Run folders or .gguf files, the first one answers where no model is named; or one folder of runs.
+    host
+        Address to listen on; anything but loopback needs OZFIG_API_KEY and OZFIG_PASSWORD.
+    port
+        Port to listen on.
+    """
+    from ozfig import pipeline, registry
+    from ozfig.runs import runs_in
+
+    if len(targets) == 1 and runs_in(Path(targets[0])):
+        show = registry.find("server", "runs")
+        return show(Path(targets[0]), host=host, port=port)  # type: ignore[no-any-return]
+    found = pipeline.served(targets, settings)
+    api = registry.find("server", "api")
+    given = {"host": host, "port": port, "database": database}
+    api(found.models, found.recipe, questions=found.questions, run=found.run, **given)
+    return None
+
+
+@app.command(sort_key=9)
+def chat(target: str, *, settings: Settings = None) -> None:
+    """Talk with a run or a GGUF file in the terminal.
+
+    Ctrl-C stops an answer; /system TEXT sets the system text, /reset forgets the conversation, /quit leaves.
 
     Parameters
     ----------
     target
         A run folder or a .gguf file.
-    host
-        Address to listen on; anything but loopback needs OZFIG_API_KEY.
-    port
-        Port to listen on.
     """
     from ozfig import pipeline, registry
 
-    found = pipeline.served(target, settings or [])
-    api = registry.find("server", "api")
-    api(found.model, found.recipe, host=host, port=port, database=database, questions=found.questions)
+    found = pipeline.served([target], settings)
+    registry.find("server", "chat")(found.model, found.recipe)
 
 
 @app.command(sort_key=10)

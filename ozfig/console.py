@@ -9,13 +9,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, JustifyMethod
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
 screen = Console(stderr=True, highlight=False)
+LABEL = 16  # columns that a table's first column has at least
+WIDEST = 10_000  # columns: wider than any table
 
 
 class RateColumn(ProgressColumn):
@@ -62,6 +65,16 @@ def bar(name: str, total: float | None = None, unit: str = "rows") -> Iterator[B
         yield Bar(progress, progress.add_task(name, total=total, unit=unit, notes=""))
 
 
+def counted(n: int, noun: str, plural: str = "") -> str:
+    """A number with its noun: 1 row, 2 rows; `plural` is given where an s does not make it."""
+    return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
+
+
+def figures(*parts: str) -> None:
+    """Print the few figures that a stage ends with, on one line; empty ones are left out."""
+    screen.print(f"    [dim]{escape(' · '.join(filter(None, parts)))}[/dim]", soft_wrap=True)
+
+
 def say(text: str) -> None:
     """Print one line of progress."""
     screen.print(text, soft_wrap=True)
@@ -99,13 +112,27 @@ def fail(text: str) -> None:
 
 
 def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
-    """Print a small table; all columns but the first are right-aligned figures."""
-    grid = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 1))
+    """Print a small table; all columns but the first are right-aligned figures, which are never cut."""
+    grid = _grid(title)
     for i, column in enumerate(columns):
-        grid.add_column(column, justify="left" if i == 0 else "right", header_style="dim", no_wrap=True)
+        longest = max(map(cell_len, (column, *(row[i] for row in rows))))
+        justify: JustifyMethod = "right" if i else "left"
+        least = longest if i else min(longest, LABEL)
+        grid.add_column(column, justify=justify, header_style="dim", no_wrap=bool(i), overflow="fold", min_width=least)
     for row in rows:
         grid.add_row(*row)
-    screen.print(grid)
+    _print(screen, grid, sum((column.min_width or 0) + 2 for column in grid.columns))
+
+
+def _grid(title: str) -> Table:
+    return Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 1))
+
+
+def _print(console: Console, grid: Table, narrowest: int = 0) -> None:
+    """Print a table as wide as the terminal, at least `narrowest`; into a pipe or file as wide as it is, unfolded."""
+    whole = console.measure(grid, options=console.options.update(width=WIDEST)).maximum
+    grid.width = min(whole, max(console.width, narrowest)) if console.is_terminal else whole
+    console.print(grid, crop=False)
 
 
 def stage_line(name: str, status: str, seconds: float) -> None:
@@ -115,10 +142,10 @@ def stage_line(name: str, status: str, seconds: float) -> None:
 
 
 def options_table(title: str, rows: list[list[str]]) -> None:
-    """Print a recipe section's options on standard output: key, default, meaning."""
-    grid = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2))
+    """Print a recipe section's options on standard output: key, default, meaning; a key is never folded."""
+    grid = _grid(title)
     for column in ("option", "default", "meaning"):
-        grid.add_column(column, header_style="dim", overflow="fold")
+        grid.add_column(column, header_style="dim", overflow="fold", no_wrap=column == "option")
     for row in rows:
         grid.add_row(*(cell.replace("[", "\\[") for cell in row))
-    Console(highlight=False).print(grid)
+    _print(Console(highlight=False), grid)

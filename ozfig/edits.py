@@ -1,7 +1,7 @@
 """What people changed of a run's data: a layer over it, kept in the run as `edits.jsonl`.
 
-An edit names the example by its id. The file only grows; the last word on an example counts, and an example
-that was edited can be edited again under its new id. With the file, the run can be made again as it is.
+An edit gives its example a new id, so that edits form a chain: each names the example by any id that it has had,
+and changes it as it then is; the last word counts. The file only grows. With it the run can be made again as it is.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ozfig.types import Example, Message, Row
 
 Action = Literal["edit", "drop", "restore", "add"]
 ACTIONS = ("edit", "drop", "restore", "add")
-BY_HAND = "dropped by hand"
+BY_HAND, REPLACED = "dropped by hand", "edited by hand"  # the second: the example as it was before
 MAKER = "hand"
 
 
@@ -35,9 +35,13 @@ class Edit(Row):
 
 @dataclass(frozen=True)
 class Edited:
-    """An example after the edits: `keep` protects it from every filter, `drop` takes it out."""
+    """An example after the edits: `keep` protects it from every filter, `drop` takes it out.
+
+    `versions` holds what it was under each id that it has had, the first one first.
+    """
 
     example: Example
+    versions: dict[str, Example]
     keep: bool = False
     drop: bool = False
 
@@ -46,7 +50,7 @@ class Layer:
     """The edits of a run, ready to be laid over its examples."""
 
     def __init__(self, edits: Iterable[Edit]) -> None:
-        self._by_id: dict[str, list[tuple[int, Edit]]] = defaultdict(list)
+        self._by_id: dict[str, list[tuple[int, Edit]]] = defaultdict(list)  # with their places in the file
         self.added: list[Example] = []
         self._used: set[str] = set()
         for place, edit in enumerate(edits):
@@ -71,20 +75,24 @@ class Layer:
         return cls(edits)
 
     def apply(self, example: Example) -> Edited:
-        """An example as people want it. Each edit is followed by later ones only, so that going back is possible."""
-        last, keep = -1, False
-        while waiting := [(n, e) for n, e in self._by_id.get(example.id, ()) if n > last]:
-            self._used.add(example.id)
-            fate = next((e for _, e in reversed(waiting) if e.action != "edit"), None)
-            if fate is not None and fate.action == "drop":
-                return Edited(example, drop=True)
-            keep |= fate is not None
-            changes = [(n, e) for n, e in waiting if e.action == "edit"]
-            if not changes:
-                break
-            last, change = changes[-1]
-            example = changed(example, change)
-        return Edited(example, keep=keep)
+        """An example as people want it: edited as it then is, put back as it was under the id of a `restore`."""
+        versions, last, fate = {example.id: example}, -1, ""
+        while step := self._next(versions, last):
+            last, edit = step
+            self._used.add(edit.id)
+            if edit.action == "edit":
+                new = changed(example, edit)
+                example = versions.setdefault(new.id, new)
+            else:
+                fate = edit.action
+            if edit.action == "restore":
+                example = versions[edit.id]
+        return Edited(example, versions, keep=fate == "restore", drop=fate == "drop")
+
+    def _next(self, ids: Iterable[str], last: int) -> tuple[int, Edit] | None:
+        """The first edit after a place that names one of the ids."""
+        waiting = (step for id in ids for step in self._by_id.get(id, ()) if step[0] > last)
+        return min(waiting, key=lambda step: step[0], default=None)
 
     @property
     def unused(self) -> list[str]:

@@ -6,7 +6,8 @@ import platform
 import resource
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any, get_args
 
 from ozfig import __version__, console, files, prompts, recipes, registry
 from ozfig.engines.resolve import locate, resolve
-from ozfig.errors import UserError
+from ozfig.errors import OzfigError, UserError
 from ozfig.recipe import OtherModel, Pretrain, Recipe
 from ozfig.recipe.export import Quant
 from ozfig.runs import EDITS, RECIPE, STAGES, Run
@@ -43,7 +44,7 @@ PIPELINE = [
     Stage("gather", version=3, uses=()),
     Stage(
         "prepare",
-        version=3,
+        version=4,
         inputs={
             "documents": "gather/documents.jsonl",
             "examples": "gather/examples.jsonl",
@@ -151,7 +152,7 @@ def execute(
     """
     check(recipe)
     started = time.monotonic()
-    with run.lock():
+    with _removed_if_empty(run), run.lock():
         run.freeze(recipe)
         models = run.models()
         models.pop("base", None)
@@ -173,6 +174,19 @@ def execute(
                 announce(stage.name, status, time.monotonic() - began)
         run.freeze(frozen)
     return Result(run.folder, time.monotonic() - started, report, models)
+
+
+@contextmanager
+def _removed_if_empty(run: Run) -> Iterator[None]:
+    """Take the folder of a new run away when its first stage fails with nothing in the cache to go on with."""
+    is_new = not run.folder.exists()
+    try:
+        yield
+    except OzfigError:
+        kept = (path for path in (run.folder / "cache").rglob("*") if path.is_file())
+        if is_new and run.manifest(STAGES[0]) is None and not any(kept):
+            shutil.rmtree(run.folder, ignore_errors=True)
+        raise
 
 
 def shown_tokens(recipe: Recipe, run: Run, n: int) -> list[list[tuple[str, bool]]]:
@@ -338,26 +352,40 @@ def _versions() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Served:
-    """What `ozfig serve` answers with: the model, its run's recipe if it has one, and a few questions to begin with."""
+    """What `ozfig serve` answers with: the models, the default first, its run's recipe if it has one, and a few
+    questions to begin with."""
 
-    model: ModelRef
+    models: list[ModelRef]
     recipe: Recipe | None = None
     questions: list[str] = field(default_factory=list)
+    run: Path | None = None
+
+    @property
+    def model(self) -> ModelRef:
+        """The default."""
+        return self.models[0]
 
 
-def served(target: str, settings: list[str] | None = None) -> Served:
-    """The model of a run or of a GGUF file; `settings` change the run's recipe for this serving.
+def served(targets: Sequence[str], settings: list[str] | None = None) -> Served:
+    """The models of runs and GGUF files; `settings` change the first run's recipe for this serving.
 
-    A run is served by its quantised file, or by its merged model where its head has no such files. Raises UserError
-    when the target is neither, or the run has exported nothing yet.
+    Recipe and questions are the first target's. A run is served by its quantised file, or by its merged model where
+    its head has no such files; its base, its tuned model and its other files are there too, as `site/base`,
+    `site/tuned` and `site/Q8_0`. Raises UserError when a target is neither, or the run has exported nothing yet.
     """
+    found = [_served(target, settings or [] if i == 0 else []) for i, target in enumerate(targets)]
+    models = [found[0].model, *(model for each in found for model in each.models if model != found[0].model)]
+    return replace(found[0], models=models)
+
+
+def _served(target: str, settings: list[str]) -> Served:
     path = Path(target).expanduser()
     if path.suffix == ".gguf":
         if not path.is_file():
             raise UserError(f"{target}: no such file")
         if settings:
             raise UserError("--set changes a run's recipe; a .gguf file has none")
-        return Served(ModelRef("gguf", str(path.resolve()), path.stem, sha256=files.sha256_path(path)))
+        return Served([ModelRef("gguf", str(path.resolve()), path.stem, sha256=files.sha256_path(path))])
     run = Run.open(path)
     ref = _exported(run)
     if ref is None or not Path(ref.path).exists():
@@ -365,7 +393,15 @@ def served(target: str, settings: list[str] | None = None) -> Served:
     held_out = run.stage("prepare") / "held_out.jsonl"  # absent where only the file to serve was copied
     asked = [Example.from_row(row) for row in files.read_jsonl(held_out)] if held_out.exists() else []
     recipe = recipes.load(Recipe, run.folder / RECIPE, settings)
-    return Served(replace(ref, name=recipe.name), recipe, _first_questions(asked, ref))
+    others = [replace(other, name=f"{recipe.name}/{point}") for point, other in _others(run, ref)]
+    return Served([replace(ref, name=recipe.name), *others], recipe, _first_questions(asked, ref), run.folder)
+
+
+def _others(run: Run, ref: ModelRef) -> list[tuple[str, ModelRef]]:
+    """A run's models beside the one that it is served by, where their files are on this machine."""
+    rows = run.models().items()
+    wanted = [(p, m) for p, m in rows if p != "quantised" and m.path != ref.path and not (p == "tuned" and m.head)]
+    return [(p, m) for p, m in wanted if all(Path(path).exists() for path in (m.path, m.base) if path)]
 
 
 def _exported(run: Run) -> ModelRef | None:

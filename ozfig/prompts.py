@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 
 from jinja2 import TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -64,6 +65,12 @@ def ask(question: str, system: str = "", passage: str = "") -> list[Message]:
     """The messages that put a question to a model, with the passage before it where there is one."""
     content = WITH_PASSAGE.format(passage=passage.strip(), question=question) if passage else question
     return [*([Message("system", system)] if system else []), Message("user", content)]
+
+
+def filled(template: str, **values: str) -> str:
+    """A template with its `{name}` places filled in; braces within the values are text."""
+    places = "|".join(map(re.escape, values))
+    return re.sub(rf"\{{({places})\}}", lambda place: values[place[1]], template)
 
 
 def taken_apart(content: str) -> tuple[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -95,13 +96,13 @@ def override(values: dict[str, Any], settings: list[str]) -> dict[str, Any]:
             raise UserError(f"--set {setting}: write section.key=value")
         *parents, last = key.strip().split(".")
         level: Any = values
-        for part in parents:
+        for part, following in pairwise([*parents, last]):
             if isinstance(level, list):
                 if not part.isdigit() or int(part) >= len(level):
                     raise UserError(f"--set {setting}: {part} is not a position in a list of {len(level)}")
                 level = level[int(part)]
             else:
-                level = level.setdefault(part, {})
+                level = level.setdefault(part, [{}] if following == "0" else {})
             if not isinstance(level, dict | list):
                 raise UserError(f"--set {setting}: {part} is a value, not a section")
         if isinstance(level, list):
@@ -228,7 +229,11 @@ def content_hash(section: Section, seen: dict[str, str]) -> str:
 
 
 def options(section: type[Section], prefix: str = "") -> list[tuple[str, str, str]]:
-    """Each option of a section: its key, its default and its meaning. Sections within it are walked."""
+    """Each option of a section: its key, its default and its meaning. Sections within it are walked.
+
+    An item of a list is written as `--set` takes it, by its place; options of one kind of item name it before their
+    meaning.
+    """
     rows = []
     for name, field in section.model_fields.items():
         key = f"{prefix}{name}"
@@ -237,7 +242,9 @@ def options(section: type[Section], prefix: str = "") -> list[tuple[str, str, st
         rows.append((key, default, field.description or ""))
         for kind in inner:
             tag = kind.model_fields["kind"].default if "kind" in kind.model_fields else ""
-            rows += options(kind, f"{key}[{tag}]." if isinstance(tag, str) and tag else f"{key}.")
+            place = ".0" if "list[" in str(field.annotation) else ""
+            named = f"({tag}) " if isinstance(tag, str) and tag else ""
+            rows += [(name, value, named + meaning) for name, value, meaning in options(kind, f"{key}{place}.")]
     return rows
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,6 +18,7 @@ from ozfig.types import Manifest, ModelRef
 
 STAGES = ["gather", "prepare", "tune", "export", "evaluate"]
 RECIPE = "recipe.yaml"
+LOCK = ".lock"
 EDITS = "edits.jsonl"  # what people changed of the data, over what the stages made
 
 
@@ -90,11 +92,22 @@ class Run:
             return ref
         return replace(ref, path=str(folder / ref.path), base=str(folder / ref.base) if ref.base else "")
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether an ozfig works in the folder just now."""
+        if not (self.folder / LOCK).exists() or not os.access(self.folder / LOCK, os.W_OK):
+            return False
+        try:
+            with FileLock(self.folder / LOCK, timeout=0):
+                return False
+        except Timeout:
+            return True
+
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the folder for this process while the block runs. Raises UserError when another one works in it."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.folder / ".lock", timeout=0)
+        lock = FileLock(self.folder / LOCK, timeout=0.2)  # who only asks whether it is busy holds it for an instant
         try:
             lock.acquire()
         except Timeout:
@@ -108,3 +121,10 @@ class Run:
             yield
         finally:
             lock.release()
+
+
+def runs_in(folder: Path) -> list[Run]:
+    """The runs of a folder, by name; none when the folder is one itself or is not there."""
+    if (folder / RECIPE).exists():
+        return []
+    return [Run(path.parent) for path in sorted(folder.glob(f"*/{RECIPE}"))]

@@ -42,9 +42,17 @@ def test_the_last_word_counts(fates, dropped, kept):
     assert Layer([Edit("restore", PAIR.id), Edit("drop", PAIR.id)]).apply(PAIR).drop
 
 
-def test_a_pair_that_was_edited_and_restored_is_both():
-    found = Layer([Edit("edit", PAIR.id, answer="No."), Edit("restore", PAIR.id)]).apply(PAIR)
-    assert (found.example.answer, found.keep) == ("No.", True)
+def test_any_id_of_a_pair_leads_to_the_pair_as_it_is():
+    once = edits.changed(PAIR, Edit("edit", PAIR.id, question="Open?"))
+    chain = [Edit("edit", PAIR.id, question="Open?"), Edit("edit", PAIR.id, answer="No.")]
+    found = Layer(chain).apply(PAIR)
+    assert (found.example.question, found.example.answer) == ("Open?", "No.")
+    assert list(found.versions) == [PAIR.id, once.id, found.example.id]
+    for id in found.versions:
+        assert Layer([*chain, Edit("drop", id)]).apply(PAIR).drop
+        back = Layer([*chain, Edit("restore", id)]).apply(PAIR)
+        assert (back.example, back.keep) == (found.versions[id], True)
+    assert Layer([Edit("restore", PAIR.id), *chain]).apply(PAIR).keep
 
 
 @settings(max_examples=80, deadline=None)

@@ -93,7 +93,7 @@ def test_merged_weights_answer_as_the_adapter_does(finished):
     samples = files.read_jsonl(run / "evaluate/samples.jsonl")
     rows = [row for row in samples if (row["model"], row["condition"]) == ("tuned", "gold_context")]
     assert len(rows) >= 2
-    found = pipeline.served(str(run))
+    found = pipeline.served([str(run)])
     assert found.model.path == str(run / "export/merged")
     prompts = [[Message(**m) for m in row["prompt"]] for row in rows]
     assert opening.load(found.model).generate(prompts, Decoding(6)) == [row["reply"] for row in rows]

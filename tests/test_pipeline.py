@@ -148,7 +148,7 @@ def test_a_new_tuning_takes_the_old_file_out_of_service(finished, tmp_path):
     changed = recipes.load(Recipe, path, ["tune.epochs=1"])
     assert "quantised" not in pipeline.execute(changed, copy, until="tune").models
     with pytest.raises(UserError, match="nothing exported yet"):
-        pipeline.served(str(copy.folder))
+        pipeline.served([str(copy.folder)])
 
 
 def test_two_processes_do_not_share_a_run(finished):
@@ -163,7 +163,24 @@ def test_a_moved_run_still_finds_its_models(finished, tmp_path):
     _, run, _ = finished
     moved = tmp_path / "elsewhere"
     shutil.copytree(run.folder, moved)
-    found = pipeline.served(str(moved))
+    found = pipeline.served([str(moved)])
     assert found.model.path == str(moved / "export" / "small.Q4_K_M.gguf")
     assert found.recipe.name == "small"
     assert len(found.questions) == 4
+
+
+def test_a_first_gather_that_finds_nothing_leaves_no_run_behind(tmp_path):
+    (tmp_path / "site").mkdir()
+    site = {"kind": "website", "url": "http://yard.example/", "serve": str(tmp_path / "site"), "render": "never"}
+    empty = recipes.parse(Recipe, {"name": "yard", "gather": {"sources": [site]}}, "test")
+    run = Run(tmp_path / "runs" / "yard")
+    with pytest.raises(UserError, match="answers 404"):
+        pipeline.execute(empty, run, "gather")
+    assert not run.folder.exists()
+    (tmp_path / "site" / "index.html").write_text(f"<main><h1>Yard</h1><p>{'Words of the yard. ' * 20}</p></main>")
+    table = {"kind": "dataset", "path": str(tmp_path / "empty.csv")}
+    (tmp_path / "empty.csv").write_text("no,columns\n1,2\n")
+    half = recipes.parse(Recipe, {"name": "yard", "gather": {"sources": [site, table]}}, "test")
+    with pytest.raises(UserError):
+        pipeline.execute(half, run, "gather")
+    assert list(run.folder.glob("cache/gather/website/*.sqlite"))  # the pages are not asked for again

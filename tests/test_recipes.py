@@ -92,6 +92,15 @@ def test_every_option_is_explained():
     assert [key for key, _, meaning in rows if not meaning and not key.endswith("kind")] == []
 
 
+def test_options_are_named_as_they_can_be_set(tmp_path):
+    rows = {key: meaning for key, _, meaning in recipes.options(Recipe)}
+    assert rows["gather.sources.0.max_pages"].startswith("(website) ")
+    settings = ["gather.sources.0.max_pages=3", "prepare.pairs.0.kind=teacher", "prepare.pairs.0.pairs=2"]
+    assert {setting.partition("=")[0] for setting in settings} <= set(rows)
+    found = recipes.find("http://yard.example/", settings)
+    assert (found.gather.sources[0].max_pages, found.prepare.pairs[0].pairs) == (3, 2)
+
+
 def test_a_moved_folder_has_the_same_key(tmp_path):
     hashes = []
     for place in ("a", "b"):

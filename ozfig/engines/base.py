@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from ozfig.types import Message
 
@@ -32,6 +32,16 @@ class AnswerLoss:
 
     nats: float
     tokens: int
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A prompt as `model.generate` takes it: its tokens, those of the reply at most, and where the reply begins."""
+
+    inputs: dict[str, Any]
+    tokens: int
+    room: int
+    begin: int
 
 
 class Engine(Protocol):

@@ -63,6 +63,11 @@ def embed(texts: Sequence[str], progress: Callable[[int], None] | None = None) -
     return found
 
 
+def count_tokens(texts: Sequence[str]) -> int:
+    """How many word pieces of the texts are read, the markers at both ends included. Raises as `embed` does."""
+    return sum(len(row) for row in _encoder().token_ids(list(texts))) if len(texts) else 0
+
+
 def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
     """Positions of texts of about the same length, so that little is padded; of at most BATCH_TOKENS or one text."""
     batch: list[int] = []

@@ -125,13 +125,30 @@ def threads_for(path: Path) -> int:
 
 def trained_context(path: Path) -> int:
     """The context length that a GGUF file declares, in tokens. Raises UserError for a file that is broken."""
+    if length := _numbers(path).get("context_length"):
+        return length
+    raise UserError(f"{path}: the GGUF file declares no context length")
+
+
+def cache_bytes(path: Path, tokens: int) -> int:
+    """Bytes of keys and values (16 bits each) for so many tokens, at most as many as the model reads.
+
+    Raises UserError for a file that is broken.
+    """
+    found = _numbers(path)
+    heads = found.get("attention.head_count", 1)
+    width = found.get("embedding_length", 0) // heads * found.get("attention.head_count_kv", heads)
+    return 2 * 2 * found.get("block_count", 0) * width * min(tokens, found.get("context_length", tokens))
+
+
+def _numbers(path: Path) -> dict[str, int]:
+    """The whole numbers of a GGUF file's model, by name without the architecture."""
     import gguf
 
     try:
         fields = gguf.GGUFReader(path).fields
     except (ValueError, IndexError, KeyError) as error:
         raise UserError(f"{path}: not a whole GGUF file: {error}") from None
-    lengths = [int(field.parts[-1][0]) for name, field in fields.items() if name.endswith(".context_length")]
-    if not lengths:
-        raise UserError(f"{path}: the GGUF file declares no context length")
-    return lengths[0]
+    whole = {gguf.GGUFValueType.UINT32, gguf.GGUFValueType.UINT64, gguf.GGUFValueType.INT32}
+    found = ((name.partition(".")[2], field) for name, field in fields.items() if field.types)
+    return {name: int(field.parts[-1][0]) for name, field in found if field.types[-1] in whole}

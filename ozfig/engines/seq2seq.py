@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from transformers import GenerationConfig
 
-from ozfig.engines.base import AnswerLoss, Conversation, Decoding
+from ozfig.engines.base import AnswerLoss, Asked, Conversation, Decoding
 from ozfig.engines.loading import context_length
 from ozfig.engines.transformers import opened, rendered, until
 from ozfig.engines.windows import padded
@@ -82,6 +82,11 @@ class Seq2SeqEngine:
             nats = torch.nn.functional.cross_entropy(logits.transpose(1, 2), labels, reduction="none").sum(1)
             found += [AnswerLoss(float(n), len(t)) for n, t in zip(nats, targets, strict=True)]
         return found
+
+    def asked(self, messages: Conversation, tokens: int) -> Asked:
+        """A prompt for a reply that is written piece by piece. Raises UserError when the template refuses it."""
+        ids = self.prompt_ids(messages)
+        return Asked(self._batch([ids]), len(ids), tokens, 1)
 
     def prompt_ids(self, messages: Conversation) -> list[int]:
         """Token ids of a prompt. One that is too long loses the start of its last turn, where the passage stands."""

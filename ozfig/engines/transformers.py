@@ -16,7 +16,7 @@ from jinja2 import TemplateError
 from safetensors import safe_open
 from transformers import GenerationConfig
 
-from ozfig.engines.base import AnswerLoss, Conversation, Decoding
+from ozfig.engines.base import AnswerLoss, Asked, Conversation, Decoding
 from ozfig.engines.dequantise import fill
 from ozfig.engines.loading import common_prefix, context_length, first_line, load_model, load_tokenizer, quiet
 from ozfig.errors import UserError
@@ -125,6 +125,12 @@ class TransformersEngine:
             for i, (row, begin) in enumerate(part):
                 first = at[begin - 1]
                 yield logits[i, first : first + len(row) - begin].float(), ids[i, begin : len(row)]
+
+    def asked(self, messages: Conversation, tokens: int) -> Asked:
+        """A prompt for a reply that is written piece by piece. Raises UserError when the template refuses it."""
+        room = min(tokens, self.context // 2)
+        ids, mask = self.pad([self.prompt_ids(messages, room)], left=True)
+        return Asked({"input_ids": ids, "attention_mask": mask}, ids.shape[1], room, ids.shape[1])
 
     def prompt_ids(self, messages: Conversation, room: int = 0) -> list[int]:
         """Token ids of a prompt, ready for a reply of `room` tokens.

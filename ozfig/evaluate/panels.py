@@ -75,7 +75,7 @@ def groups(found: Figures, names: dict[str, str], metrics: Sequence[str]) -> lis
 def _chart(found: Figures, names: dict[str, str], metric: str, condition: str) -> dict[str, Any]:
     """The bars of one metric under one condition, and the paired differences below them."""
     everywhere = [s for p in found.points for c in found.conditions if (s := found.score(p, c, metric))]
-    top = f.nice_top(max(s.mean + Z95 * s.stderr for s in everywhere))
+    top = charts.nice_top(max(s.mean + Z95 * s.stderr for s in everywhere))
     top = min(top, 1.0) if metric in f.UP_TO_ONE else top
     rows = []
     for point in found.points:
@@ -175,18 +175,8 @@ def training_curve(found: Evidence) -> dict[str, Any] | None:
     """The training loss over tokens, drawn from the log."""
     if len(found.log) < 2:
         return None
-    losses, tokens = [row["loss"] for row in found.log], [row["tokens"] for row in found.log]
-    top = f.nice_top(max(losses))
-    smooth = charts.running_mean(losses, max(2, len(losses) // 8))
-    return {
-        "svg": charts.curve(tokens, losses, top),
-        "ticks": [f"{top * share:g}" for share in (1, 0.75, 0.5, 0.25, 0)],
-        "tokens": f"{tokens[-1]:,}",
-        "half": f"{tokens[-1] // 2:,}",
-        "steps": f"{found.log[-1]['step']:,}",
-        "first": f.number(losses[0]),
-        "last": f.number(smooth[-1]),
-    }
+    rows = found.log
+    return charts.training([row["loss"] for row in rows], [row["tokens"] for row in rows], rows[-1]["step"])
 
 
 def versions(story: Story) -> list[tuple[str, str]]:

@@ -12,7 +12,8 @@ from ozfig.engines.resolve import resolve
 from ozfig.errors import UserError
 from ozfig.evaluate.results import STEPS
 from ozfig.recipe import Evaluate
-from ozfig.recipe.evaluate import POINTS, OtherModel
+from ozfig.recipe.evaluate import POINTS
+from ozfig.recipe.other import OtherModel
 from ozfig.types import ModelRef
 
 

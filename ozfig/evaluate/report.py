@@ -102,3 +102,26 @@ def summary_table(path: Path) -> tuple[str, list[str], list[list[str]]]:
     n = max(score["n"] for score in report["scores"] if score["task"] == TASK)
     narrow = [[row[0], *(cell.replace(" nats", "") for cell in row[2:6])] for row in rows]
     return f"{report['verdict']}  ({n:,} held-out questions)", ["", *COLUMNS[2:6]], narrow
+
+
+def headline(path: Path) -> dict[str, Any]:
+    """What a report.json says in one line: verdict, primary metric, tuned mean and what tuning changed."""
+    report = files.read_json(path)
+    found = Figures(report)
+    metric, condition = found.primary, found.condition
+    point = next(p for p in ("tuned", *reversed(found.points)) if p in found.points)
+    score = found.score(point, condition, metric)
+    change = found.compare("base", "tuned", condition, metric)
+    return {
+        "verdict": report["verdict"],
+        "metric": f.label(metric),
+        "condition": f.CONDITIONS.get(condition, condition),
+        "point": point,
+        "mean": found.mean(score),
+        "margin": found.margin(score) if score else "",
+        "n": score.n if score else 0,
+        "difference": f.difference(change) if change else "",
+        "interval": f.interval(change) if change else "",
+        "outcome": (f.outcome(change) or "") if change else "",
+        "word": f.word(change) if change else "",
+    }

@@ -58,7 +58,8 @@ class Reading:
             yield item
         self._check(none_good)
         if self.bad:
-            console.warn(f"{self.origin}: {self.bad} rows left out, the first is {self.failed[0]}")
+            rows = console.counted(self.bad, "row")
+            console.warn(f"{self.origin}: {rows} left out, the first is {self.failed[0]}")
         if self.bad > MOST_NAMED:
             self.failed.append(f"{self.origin}: {self.bad - MOST_NAMED} more bad rows")
 

@@ -82,6 +82,8 @@ def opened(path: Path) -> Iterator[IO[str]]:
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except UnicodeDecodeError as error:
+        if path.suffix.lower() == ".gz" and not packed:
+            raise UserError(f"{path}: not gzip, though its name says so") from None
         byte = error.object[error.start]
         raise UserError(f"{path}: not UTF-8 (byte 0x{byte:02x}: {error.reason}); save it as UTF-8") from None
     except OSError as error:

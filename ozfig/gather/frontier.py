@@ -93,6 +93,7 @@ class Frontier:
     """
 
     def __init__(self, path: Path | None = None) -> None:
+        self._path = path
         self._db = sqlite3.connect(path or ":memory:", isolation_level=None)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
@@ -100,8 +101,11 @@ class Frontier:
         self.round = int(self._fact("round") or 1)
 
     def close(self) -> None:
-        """Close the database."""
+        """Close the database; one without a page is taken away, since the next crawl loses nothing with it."""
+        is_worthless = not self._one("SELECT 1 FROM answers WHERE state = 'page' LIMIT 1")
         self._db.close()
+        if self._path and is_worthless:
+            self._path.unlink()
 
     def begin(self, refresh: bool) -> None:
         """Begin a new round to look at everything again, or go on with the one that has not been finished.

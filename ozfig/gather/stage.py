@@ -49,7 +49,9 @@ def run(job: Job) -> Outcome:
     if preferences := {p.id: p for gathered in found for p in gathered.preferences}:
         files.write_jsonl(job.folder / PREFERENCES, (preferences[key].to_row() for key in sorted(preferences)))
         outputs.append(PREFERENCES)
-    return Outcome(outputs=outputs, metrics=_metrics(found, rows, written))
+    metrics = _metrics(found, rows, written)
+    _tell(metrics)
+    return Outcome(outputs=outputs, metrics=metrics)
 
 
 def _metrics(found: list[Gathered], documents: list[Document], examples: Counter[str]) -> dict[str, Any]:
@@ -63,3 +65,14 @@ def _metrics(found: list[Gathered], documents: list[Document], examples: Counter
         "needs_browser": sum(gathered.needs_browser for gathered in found),
         "sources": [{"origin": g.origin, "looked_at": g.looked_at, **g.counts} for g in found],
     }
+
+
+def _tell(metrics: dict[str, Any]) -> None:
+    """Say in one line how much there is."""
+    documents, examples, failed = metrics["documents"], metrics["examples"], len(metrics["failed"])
+    console.figures(
+        console.counted(documents, "page or file", "pages and files") if documents else "",
+        console.counted(metrics["characters"], "character") if documents else "",
+        console.counted(examples, "example") if examples else "",
+        f"{failed:,} not gathered in full" if failed else "",
+    )

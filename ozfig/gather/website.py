@@ -34,6 +34,7 @@ from ozfig.web.urls import Site, visible
 MANNERS = {"max_pages", "delay", "concurrency", "timeout", "retries", "urls_from"}
 # of the database; another number begins every crawl anew
 LAYOUT = 1
+MOST_TRAPS = 3  # that are told on the terminal
 IS_SITEMAP = (".xml", ".xml.gz")
 
 
@@ -214,7 +215,7 @@ def _report(going: Crawl, walk: Walk, plan: Plan, start: str, section: Website) 
     vanished = sorted(url for url, one in known.items() if one.state == "vanished")
     failed += [f"{visible(url)}: vanished ({known[url].reason})" for url in vanished]
     failed += [f"{host}: {reason}; its addresses are left out" for host, reason in sorted(going.dead.items())]
-    gathered.failed = [*sorted(failed), *_traps(walk, plan), *gathered.failed]
+    gathered.failed = [*sorted(failed), *gathered.failed]
     gathered.counts |= {
         "fetched": len(plan.kept),
         "redirects": sum(known[url].state == "moved" for url in plan.others),
@@ -222,7 +223,9 @@ def _report(going: Crawl, walk: Walk, plan: Plan, start: str, section: Website) 
         "left_out": plan.capped.total() + len(places.traps),
         "limit_reached": int(plan.is_cut),
     }
-    _tell(gathered, section, urlsplit(start).netloc)
+    traps = _traps(walk, plan)
+    _tell(gathered, traps, section, urlsplit(start).netloc)
+    gathered.failed += traps
     return gathered
 
 
@@ -239,14 +242,18 @@ def _traps(walk: Walk, plan: Plan) -> list[str]:
     return lines
 
 
-def _tell(gathered: Gathered, section: Website, where: str) -> None:
-    """Say in one line each what a person should know now."""
+def _tell(gathered: Gathered, traps: list[str], section: Website, where: str) -> None:
+    """Say in one line each what a person should know now; `failed` does not hold the traps yet."""
     if gathered.counts["limit_reached"]:
         console.warn(f"{where}: stopped at max_pages: {section.max_pages}; there are more")
     if gathered.needs_browser:
         mend = render.missing() if section.render != "never" else "set render: auto"
-        console.warn(
-            f"{where}: {gathered.needs_browser} pages show their text only with JavaScript; to have it, {mend}"
-        )
+        pages = console.counted(gathered.needs_browser, "page")
+        console.warn(f"{where}: {pages} with text that only JavaScript shows; to have it, {mend}")
     if gathered.failed:
-        console.warn(f"{where}: {len(gathered.failed)} addresses gave no page, such as {gathered.failed[0]}")
+        urls = console.counted(len(gathered.failed), "address", "addresses")
+        console.warn(f"{where}: no page from {urls}, such as {gathered.failed[0]}")
+    for line in traps[:MOST_TRAPS]:
+        console.warn(f"{where}: {line}")
+    if more := len(traps[MOST_TRAPS:]):
+        console.warn(f"{where}: {console.counted(more, 'more such pattern')} under failed in gather/manifest.json")

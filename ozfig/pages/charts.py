@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 from markupsafe import Markup
 
@@ -30,6 +32,29 @@ def curve(xs: Sequence[float], ys: Sequence[float], top: float) -> Markup:
         '<path class="grid" d="M0 250H1000M0 500H1000M0 750H1000"/>'
         '<path class="raw" d="{raw}"/><path class="line" d="{line}"/></svg>'
     ).format(raw=_path(xs, ys, top), line=_path(xs, smooth, top))
+
+
+def training(losses: Sequence[float], tokens: Sequence[int], steps: int) -> dict[str, Any]:
+    """The training loss over tokens with what stands at its axes, as pages show it."""
+    top = nice_top(max(losses))
+    smooth = running_mean(losses, max(2, len(losses) // 8))
+    return {
+        "svg": curve(tokens, losses, top),
+        "ticks": [f"{top * share:g}" for share in (1, 0.75, 0.5, 0.25, 0)],
+        "tokens": f"{tokens[-1]:,}",
+        "half": f"{tokens[-1] // 2:,}",
+        "steps": f"{steps:,}",
+        "first": f"{losses[0]:.2f}",
+        "last": f"{smooth[-1]:.2f}",
+    }
+
+
+def nice_top(highest: float) -> float:
+    """The end of an axis from zero: a round number that four steps divide well."""
+    if highest <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(highest))
+    return next(step * power for step in (1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10) if step * power >= highest * 0.999)
 
 
 def running_mean(values: Sequence[float], span: int) -> list[float]:

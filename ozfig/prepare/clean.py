@@ -31,11 +31,11 @@ def near(rows: Sequence[Example], section: NearFilter, context: Context) -> Iter
 
     So do the cells of one page's tables, whose questions and answers are worded alike because a rule wrote them.
     A group hangs together pair by pair, so its ends may have little in common: each row is compared with those kept.
+    The one with the shortest question comes first, since it has no envelope.
     """
     for group in duplicates.near_duplicates((_part(row, section.on) for row in rows), section.threshold):
         kept: list[tuple[Example, frozenset[str]]] = []
-        for i in group:
-            row = rows[i]
+        for row, i in sorted(((rows[i], i) for i in group), key=lambda found: (len(found[0].question), found[1])):
             own = duplicates.shingles(" ".join(unwrapped(_part(row, section.on))))
             alike = [(duplicates.jaccard(own, known), other) for other, known in kept if not _same_tables(row, other)]
             score, nearest = max(alike, key=lambda pair: pair[0], default=(0.0, row))

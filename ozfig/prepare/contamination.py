@@ -22,6 +22,7 @@ GRAM = 8  # words in a row that two texts share by chance only where they are a 
 SHORTEST = 3  # words of a short part that is looked for within a text; a shorter question only leaks as a whole turn
 SHORTEST_SENTENCE = 5  # the same for a sentence of a context
 STOCK = 4  # a run of words in more training rows than this is a turn of phrase, not a leak
+LEAK = "leak: benchmark"  # how the reasons begin
 OWNERS = 64  # a run of words in more parts than this is one of the benchmark's phrases
 CHOICES = 2  # short choices of one item that make a leak together
 TELLING = 2  # words of a run that have to be more than numbers and stop words
@@ -43,7 +44,7 @@ def find(rows: Sequence[Example], items: Sequence[Example]) -> Iterator[Verdict]
     for leaks in (index.long(texts, np.array(owners)), index.short(texts, np.array(owners)), index.whole(texts)):
         found = found.plus(leaks)
     for row, part, share in found.by_row(np.array(owners), parts):
-        reason = f"leak: benchmark {parts[part].kind}"
+        reason = f"{LEAK} {parts[part].kind}"
         yield Verdict(row, reason, "drop", items[parts[part].item].question, round(share, 3))
 
 

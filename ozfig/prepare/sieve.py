@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ozfig.edits import BY_HAND, Layer
+from ozfig.edits import BY_HAND, REPLACED, Layer
 from ozfig.prepare import Verdict
 from ozfig.prepare.rows import StoredRows
 from ozfig.types import Dropped, Example, Flagged
@@ -75,6 +75,10 @@ class Sieve:
             verdict = note.verdict
             yield Dropped(self.rows[note.place], verdict.reason, verdict.neighbour, verdict.score)
 
+    def taken(self) -> Counter[str]:
+        """How many rows were taken out for each reason."""
+        return Counter(note.verdict.reason for note in self._notes if note.verdict.replacement is None)
+
     def flagged(self) -> Iterator[Flagged]:
         """What was kept and should be looked at; rows that were dropped after all are left out."""
         left = set(self.kept.tolist())
@@ -103,23 +107,28 @@ class _View(Sequence[Example]):
 
 
 class Laid:
-    """The stream of examples with the edits over them; what people dropped or protected is known when it is read."""
+    """The stream of examples with the edits over them; what people took out or protected is known when it is read."""
 
     def __init__(self, examples: Iterable[Example], layer: Layer) -> None:
         self.layer = layer
         self.dropped: list[Dropped] = []
         self.protected: set[str] = set()
-        self.edited = 0
         self._examples = examples
 
     def __iter__(self) -> Iterator[Example]:
         by_hand = len(self.layer.added)
         for left, example in enumerate(chain(self.layer.added, self._examples), -by_hand):
             edited = self.layer.apply(example)
+            if edited.example.id != example.id:
+                self.dropped.append(Dropped(example, REPLACED, edited.example.question))
             if edited.drop:
                 self.dropped.append(Dropped(edited.example, BY_HAND))
                 continue
-            self.edited += edited.example.id != example.id
             if edited.keep or left < 0:
                 self.protected.add(edited.example.id)
             yield edited.example
+
+    def counts(self) -> dict[str, int]:
+        """How many examples people edited, dropped and added."""
+        fates = Counter(note.reason for note in self.dropped)
+        return {"edited": fates[REPLACED], "dropped": fates[BY_HAND], "added": len(self.layer.added)}

@@ -6,7 +6,9 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from ozfig import files
 from ozfig.recipe import HeldOut
 from ozfig.types import Example
 
@@ -40,7 +42,8 @@ def split_off(examples: Sequence[Example], section: HeldOut, seed: int) -> Split
     its passage, else its question). A unit is held out when its hash falls below the share, so that neither
     the order nor other rows decide. Where a share would give far more than `limit` rows it is halved, as often
     as needed: the held-out side of a large set is a part of what it was when the set was small, and no row
-    ever moves from training to it. An origin that is large enough gives at least one unit.
+    ever moves from training to it. An origin that is large enough gives at least one unit, the one with the lowest
+    hash where none is below the share: there alone a new unit with a lower hash sends an old one to training.
     """
     units: dict[bytes, _Unit] = {}
     for i, example in enumerate(examples):
@@ -97,3 +100,17 @@ def _sides(chosen: list[_Unit], section: HeldOut, examples: Sequence[Example]) -
     out = {i for unit in chosen for i in unit.rows}
     split.train = [i for i in range(len(examples)) if i not in out]
     return split
+
+
+def moved(before: Path, held_out: Iterable[Example], train: Iterable[Example]) -> int:
+    """How many questions of the held-out side that the file `before` remembers are trained on now.
+
+    The file then remembers this one: the questions' hashes, sorted.
+    """
+    old = set(files.read_json(before)) if before.exists() else set()
+    files.write_json(before, sorted({_hash(e) for e in held_out}))
+    return len(old & {_hash(e) for e in train}) if old else 0
+
+
+def _hash(example: Example) -> str:
+    return files.sha256_text(_unit(example, "question"))[:16]

@@ -17,7 +17,7 @@ from ozfig import console, files, formats, registry
 from ozfig.edits import Layer
 from ozfig.engines import tokens
 from ozfig.errors import UserError
-from ozfig.prepare import Context, Made, Verdict, held_out, leaks, mix, personal, semantic, split
+from ozfig.prepare import Context, Made, Verdict, contamination, held_out, leaks, mix, personal, semantic, split
 from ozfig.prepare.review import page
 from ozfig.prepare.rows import StoredRows
 from ozfig.prepare.sieve import Laid, Sieve
@@ -26,6 +26,7 @@ from ozfig.retrieval import chunk, index
 from ozfig.types import Document, Dropped, Example, Flagged, Job, Outcome, Row
 
 WORK, INDEX = "work", "index"
+MUCH = 0.2  # of the rows: a person should know when one reason takes out more
 INDEXED = [f"{INDEX}/{name}" for name in (index.PASSAGES, index.WORDS, index.STARTS)]
 
 
@@ -92,11 +93,12 @@ def run(job: Job) -> Outcome:
         "pairs": dict(sorted(pairs.makers.items())),
         "made": made.counts,
         "passages": len(context.passages),
-        "edits": {"edited": laid.edited, "dropped": len(laid.dropped), "added": len(laid.layer.added)},
+        "edits": laid.counts(),
         "restored": dict(sorted(sieve.restored.items())),
         **_metrics(sieve, sides, dropped, flagged),
     }
-    _tell(laid.layer, sieve)
+    _tell_edits(laid.layer, sieve)
+    _tell(job, sieve, sides)
     shutil.rmtree(job.folder / WORK)
     page.write(job.folder, job.name, metrics, mask)
     return Outcome(outputs, metrics)
@@ -223,10 +225,34 @@ def _metrics(sieve: Sieve, sides: _Sides, dropped: Sequence[Dropped], flagged: S
     }
 
 
-def _tell(layer: Layer, sieve: Sieve) -> None:
+def _tell_edits(layer: Layer, sieve: Sieve) -> None:
     """Say in one line each what a person should know of their edits."""
     if layer.unused:
-        console.warn(f"edits: {len(layer.unused)} name examples that are not there any more, such as {layer.unused[0]}")
-    leaked = sum(n for reason, n in sieve.restored.items() if reason.startswith("leak"))
-    if leaked:
-        console.warn(f"edits: {leaked} restored pairs repeat held-out questions; their scores will flatter the model")
+        gone = console.counted(len(layer.unused), "edited pair")
+        console.warn(f"edits: {gone} of earlier not there any more, such as {layer.unused[0]}")
+    leaked: Counter[str] = Counter()
+    for reason, n in sieve.restored.items():
+        if reason.startswith("leak: "):
+            leaked["benchmark" if reason.startswith(contamination.LEAK) else "held-out"] += n
+    for kind, n in sorted(leaked.items()):
+        pairs = console.counted(n, "restored pair")
+        console.warn(f"edits: {pairs} with a {kind} question; the scores will flatter the model")
+
+
+def _tell(job: Job, sieve: Sieve, sides: _Sides) -> None:
+    """Say what was taken out in large numbers or changed sides since last time, and how many pairs are where."""
+    rows, taken = len(sieve.rows), sieve.taken()
+    for reason, n in taken.most_common():
+        if n > MUCH * rows:
+            look = f'ozfig review {job.folder.parent} --find "{reason}"'
+            console.warn(f'"{reason}" took {n:,} of {rows:,} pairs out ({n / rows:.0%}); look at them with: {look}')
+    if moved := split.moved(job.cache / "held_out.json", sides.held_out, sieve.choose(sides.train)):
+        questions = console.counted(moved, "question")
+        console.warn(f"{questions} held out last time, now trained on: these scores do not compare with the last ones")
+    console.figures(
+        console.counted(rows, "pair"),
+        f"{len(sides.train):,} to train on",
+        f"{len(sides.held_out):,} held out",
+        f"{sides.left_out:,} over the limit" if sides.left_out else "",
+        f"{taken.total():,} dropped" if taken else "",
+    )

@@ -22,14 +22,15 @@ from ozfig.recipe.clean import (
     RefusalFilter,
     SemanticFilter,
 )
-from ozfig.recipe.evaluate import Benchmark, Evaluate, OtherModel, RunningText
+from ozfig.recipe.evaluate import Benchmark, Evaluate, RunningText
 from ozfig.recipe.export import Export, Limits
 from ozfig.recipe.gather import Dataset, Documents, Feedback, Gather, Source, Website
+from ozfig.recipe.other import OtherModel, Transcriber
 from ozfig.recipe.pairs import NoPairs, PairMaker, Passages, RulePairs, TeacherPairs
 from ozfig.recipe.prepare import HeldOut, Leaks, Mix, Prepare
 from ozfig.recipe.pretrain import Instruct, Pretrain
 from ozfig.recipe.section import Section
-from ozfig.recipe.serve import Serve
+from ozfig.recipe.serve import Polish, Serve, WebSearch
 from ozfig.recipe.tune import Tune
 
 __all__ = [
@@ -59,6 +60,7 @@ __all__ = [
     "Part",
     "Passages",
     "PersonalFilter",
+    "Polish",
     "Prepare",
     "Pretrain",
     "QuotingFilter",
@@ -71,7 +73,9 @@ __all__ = [
     "Serve",
     "Source",
     "TeacherPairs",
+    "Transcriber",
     "Tune",
+    "WebSearch",
     "Website",
 ]
 

@@ -8,27 +8,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator
 
+from ozfig.recipe.other import OtherModel
 from ozfig.recipe.section import Section
 
 POINTS = ("base", "tuned", "quantised", "all_quantised")
-
-
-class OtherModel(Section):
-    """Any other model, to compare the tuned one with."""
-
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    """What it is called in the report."""
-    model: str
-    """A hub id, a local folder, or the URL of an OpenAI-compatible server."""
-    served_as: str = "any"
-    """URL: the model's name there; any is the first that the server offers."""
-    key_env: str = "OPENAI_API_KEY"
-    """URL: the environment variable that holds the key."""
-
-    @property
-    def is_remote(self) -> bool:
-        """Whether it answers behind a URL."""
-        return self.model.startswith(("http://", "https://"))
 
 
 def _point_kind(value: Any) -> str:

@@ -46,13 +46,18 @@ def build(
 
 def _write_words(texts: Sequence[str], folder: Path) -> None:
     """Save a BM25 index. Its two JSON files are written again: bm25s puts its version and other white space in."""
-    found = [terms(text) for text in texts]
-    vocabulary = {term: i for i, term in enumerate(sorted({term for row in found for term in row}))}
-    index = _bm25([[vocabulary[term] for term in row] for row in found], vocabulary)
+    index = by_words(texts)
     index.save(folder, show_progress=False)
     files.write_json(folder / VOCABULARY, index.vocab_dict)
     parameters = files.read_json(folder / PARAMETERS)
     files.write_json(folder / PARAMETERS, {name: value for name, value in parameters.items() if name != "version"})
+
+
+def by_words(texts: Sequence[str]) -> bm25s.BM25:
+    """A BM25 index of texts, in memory."""
+    found = [terms(text) for text in texts]
+    vocabulary = {term: i for i, term in enumerate(sorted({term for row in found for term in row}))}
+    return _bm25([[vocabulary[term] for term in row] for row in found], vocabulary)
 
 
 def _bm25(ids: list[list[int]], vocabulary: dict[str, int]) -> bm25s.BM25:

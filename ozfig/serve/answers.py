@@ -11,10 +11,11 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
-from ozfig.serve.backend import CHAT, Backend, as_rows
-from ozfig.serve.context import fit, history
+from ozfig.serve.backend import Backend
+from ozfig.serve.context import history
+from ozfig.serve.models import Models
 from ozfig.serve.problems import ApiError
-from ozfig.serve.settings import Settings
+from ozfig.serve.replies import Replies, Reply
 from ozfig.store.database import Store
 from ozfig.store.models import Status
 from ozfig.types import Message
@@ -25,9 +26,10 @@ SAVE_SECONDS = 1.0
 class Answer:
     """The text so far of one answer. `asked` and `message` are the ids of the stored question and answer."""
 
-    def __init__(self, asked: int, message: int) -> None:
-        self.asked, self.message = asked, message
-        self.text, self.tokens, self.error = "", 0, ""
+    def __init__(self, asked: int, message: int, backend: Backend, reply: Reply) -> None:
+        self.asked, self.message, self.backend, self.reply = asked, message, backend, reply
+        self.has_sources = False  # until it is known which there are
+        self.text, self.error = "", ""
         self.began, self.done = time.monotonic(), False
         self.task: asyncio.Task[None] | None = None
         self._changed = asyncio.Condition()
@@ -35,8 +37,18 @@ class Answer:
     async def grow(self, piece: str) -> None:
         """Append what the model wrote."""
         self.text += piece
-        self.tokens += 1
         await self._tell()
+
+    async def show_sources(self) -> None:
+        """Say that the sources are known."""
+        self.has_sources = True
+        await self._tell()
+
+    async def sources(self) -> list[dict[str, Any]]:
+        """What the answer is drawn from, as soon as that is known."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.done or self.has_sources)
+        return self.reply.sources
 
     async def end(self) -> None:
         """Say that nothing more will come."""
@@ -62,8 +74,8 @@ class Answer:
 class Answers:
     """Every answer that is being written, at most one a conversation."""
 
-    def __init__(self, backend: Backend, settings: Settings, store: Store) -> None:
-        self._backend, self._settings, self._store = backend, settings, store
+    def __init__(self, models: Models, replies: Replies, store: Store) -> None:
+        self._models, self._replies, self._store = models, replies, store
         self._live: dict[str, Answer] = {}
 
     def of(self, conversation: str) -> Answer | None:
@@ -73,22 +85,23 @@ class Answers:
     async def ask(self, conversation: str, question: str) -> Answer:
         """Store a question and begin its answer.
 
-        Raises ApiError: 404 no such conversation, 409 one is being written, 400 too long, 503 not loaded.
+        Raises ApiError: 404 no such conversation or model, 409 one is being written, 400 too long, 503 not loaded.
         """
         chat = await asyncio.to_thread(self._store.get, conversation)
         if chat is None:
             raise ApiError(404, "this conversation does not exist", "conversation_not_found")
         turns = history([Message(m.role, m.content) for m in chat.messages])  # type: ignore[arg-type]
         turns.append(Message("user", question))
-        messages, left_out = await fit(self._backend, turns, self._settings.system, self._settings.max_tokens)
+        backend = self._models.get(str(chat.settings.get("model", "")))
+        reply = await self._replies.begin(backend, turns, chat.settings)
         if conversation in self._live:
             raise ApiError(409, "an answer is being written; stop it first", "busy")
         # no await between the check and the entry, so that two tabs cannot both pass
         asked = self._store.add(conversation, "user", question)
-        fields = {"model_sha256": self._backend.model.sha256, "left_out": left_out}
+        fields = {"model": backend.model.name, "model_sha256": backend.model.sha256, "left_out": reply.left_out}
         row = self._store.add(conversation, "assistant", "", "streaming", **fields)
-        answer = self._live[conversation] = Answer(asked.id, row.id)
-        answer.task = asyncio.create_task(self._write(conversation, answer, messages))
+        answer = self._live[conversation] = Answer(asked.id, row.id, backend, reply)
+        answer.task = asyncio.create_task(self._write(conversation, answer))
         return answer
 
     async def stop(self, conversation: str) -> bool:
@@ -107,10 +120,10 @@ class Answers:
         for conversation in list(self._live):
             await self.stop(conversation)
 
-    async def _write(self, conversation: str, answer: Answer, messages: list[Message]) -> None:
+    async def _write(self, conversation: str, answer: Answer) -> None:
         status: Status = "interrupted"
         try:
-            await self._receive(answer, messages)
+            await self._receive(answer)
             status = "complete"
         except ApiError as error:
             answer.error = error.message
@@ -120,25 +133,23 @@ class Answers:
             await self._finish(conversation, answer, status)
 
     async def _finish(self, conversation: str, answer: Answer, status: Status) -> None:
-        seconds = round(time.monotonic() - answer.began, 3)
-        self._store.finish(answer.message, answer.text, status, tokens=answer.tokens, seconds=seconds)
+        reply, seconds = answer.reply, round(time.monotonic() - answer.began, 3)
+        fields = {"tokens": reply.tokens, "seconds": seconds, "left_out": reply.left_out, "sources": reply.sources}
+        if status == "complete":
+            fields |= {"raw": reply.raw}
+        details = reply.details(answer.backend)
+        self._store.finish(answer.message, reply.text, status, details=details, **fields)
         self._live.pop(conversation, None)
         await answer.end()
 
-    async def _receive(self, answer: Answer, messages: list[Message]) -> None:
-        body: dict[str, Any] = {
-            "messages": as_rows(messages),
-            "max_tokens": self._settings.max_tokens,
-            "temperature": self._settings.temperature,
-        }
+    async def _receive(self, answer: Answer) -> None:
+        await self._replies.enrich(answer.backend, answer.reply)
+        await answer.show_sources()
         saved = time.monotonic()
-        async with aclosing(self._backend.stream(CHAT, body)) as chunks:
-            async for chunk in chunks:
-                for choice in chunk["choices"]:
-                    if choice["delta"].get("content"):
-                        await answer.grow(choice["delta"]["content"])
-                if chunk.get("usage"):
-                    answer.tokens = chunk["usage"]["completion_tokens"]
+        async with aclosing(self._replies.stream(answer.backend, answer.reply)) as pieces:
+            async for piece in pieces:
+                if piece:
+                    await answer.grow(piece)
                 if time.monotonic() - saved >= SAVE_SECONDS:
                     saved = time.monotonic()
-                    await asyncio.to_thread(self._store.save, answer.message, answer.text)
+                    await asyncio.to_thread(self._store.save, answer.message, answer.reply.text)

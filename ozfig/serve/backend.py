@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AbstractContextManager, AsyncExitStack
+from contextlib import AbstractContextManager, AsyncExitStack, aclosing
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import httpx
 
+from ozfig.errors import OutsideError
+from ozfig.serve.metrics import Metrics
 from ozfig.serve.problems import ApiError, from_upstream
+from ozfig.serve.turnstile import Turnstile
 from ozfig.types import Message, ModelRef
 
 CHAT = "/v1/chat/completions"
@@ -28,57 +32,95 @@ Launch = Callable[[], AbstractContextManager[Server]]
 
 
 class Backend:
-    """Owns the model server and the one HTTP client that speaks to it."""
+    """Owns the model server and the one HTTP client that speaks to it. It is loaded by `Models`, at its first use."""
 
     replies_in_context = True  # prompt and reply share the model's context
 
     def __init__(
-        self, model: ModelRef, launch: Callable[[], Any], on_failure: Callable[[], None] = lambda: None
+        self,
+        model: ModelRef,
+        launch: Callable[[], Any],
+        on_failure: Callable[[], None] = lambda: None,
+        turnstile: Turnstile | None = None,
     ) -> None:
         """`launch` gives what answers once it is loaded: a `Launch`, unless a subclass asks something else."""
         self.model = model
+        self.turnstile = turnstile or Turnstile(4, 64)
+        self.metrics = Metrics()  # replaced by the app's
+        self.wake: Callable[[], None] = lambda: None  # how a model that is not loaded asks to be
         self.error: Exception | None = None
+        self.loading = False
+        self.used = 0.0  # when it was last asked
+        self.bytes = 0  # what it takes in memory, about
         self.context = 0
-        self.created = int(Path(model.path).stat().st_mtime)
+        path = Path(model.path)
+        self.created = int(path.stat().st_mtime if path.exists() else time.time())
         self._launch, self._on_failure = launch, on_failure
         self._stack = AsyncExitStack()
         self._client: Any = None
-        self._loading: asyncio.Task[None] | None = None
 
     @property
-    def state(self) -> Literal["loading", "ok", "failed"]:
-        """How far the model is."""
-        return "failed" if self.error else "ok" if self._client else "loading"
+    def state(self) -> Literal["idle", "loading", "ok", "failed"]:
+        """How far the model is; idle: not in memory until somebody asks it."""
+        if self._client:
+            return "ok"
+        return "loading" if self.loading else "failed" if self.error else "idle"
 
-    def start(self) -> None:
-        """Begin to load the model; returns at once."""
-        self._loading = asyncio.create_task(self._load())
+    async def load(self) -> None:
+        """Bring the model into memory; what goes wrong is kept in `error`."""
+        try:
+            self._client = await self._open()
+            self.error = None
+        except Exception as error:
+            await self._stack.aclose()
+            self.error = error
+            self._on_failure()
 
-    async def stop(self) -> None:
-        """Wait for a load that is under way (a thread cannot be cancelled), then stop the server."""
-        if self._loading:
-            await self._loading
+    async def unload(self) -> None:
+        """Let the model go. Only for one that nobody is being answered by."""
         self._client = None
         await self._stack.aclose()
 
     def ready(self) -> Any:
-        """What a loaded model is asked through, here an HTTP client. Raises ApiError 503 before it is loaded."""
-        if self.error:
-            raise ApiError(503, f"the model could not be loaded: {self.error}", "model_failed")
-        if self._client is None:
-            raise ApiError(503, "the model is still loading", "model_loading")
-        return self._client
+        """What a loaded model is asked through, here an HTTP client.
+
+        Raises ApiError 503 before it is loaded, and has it loaded.
+        """
+        self.used = time.monotonic()
+        if self._client is not None:
+            return self._client
+        failed = self.error
+        if failed is None or isinstance(failed, OutsideError):  # what lies outside may be there the next time
+            self.wake()
+        if failed is not None:
+            raise ApiError(503, f"the model could not be loaded: {failed}", "model_failed")
+        raise ApiError(503, f"the model {self.model.name} is still loading", "model_loading")
 
     async def complete(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """One whole reply. Raises ApiError with what the server refused."""
+        """One whole reply. Raises ApiError with what the model refused, 429 when too many wait."""
+        self.ready()
+        with self.turnstile.turn(), self.metrics.reply(self.model.name, body) as measured:
+            reply = await self._complete(path, body)
+            measured.saw(reply)
+        return reply
+
+    async def stream(self, path: str, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
+        """The chunks of a streamed reply, the last with its usage. Leaving the loop stops the model."""
+        self.ready()
+        with self.turnstile.turn(), self.metrics.reply(self.model.name, body) as measured:
+            async with aclosing(self._stream(path, body)) as chunks:
+                async for chunk in chunks:
+                    measured.saw(chunk)
+                    yield chunk
+
+    async def _complete(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         reply = await self.ready().post(path, json=body)
         if reply.is_error:
             raise from_upstream(reply.status_code, _json(reply.content))
         result: dict[str, Any] = reply.json()
         return result
 
-    async def stream(self, path: str, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
-        """The chunks of a streamed reply, the last with its usage. Leaving the loop stops the model."""
+    async def _stream(self, path: str, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
         wanted = {**body, "stream": True, "stream_options": {"include_usage": True}}
         async with self.ready().stream("POST", path, json=wanted) as reply:
             if reply.is_error:
@@ -93,18 +135,14 @@ class Backend:
 
     async def count(self, messages: Sequence[Message]) -> int:
         """How many tokens a conversation has as the model sees it, template and markers included."""
-        text = (await self.complete("/apply-template", {"messages": as_rows(messages)}))["prompt"]
+        text = (await self._complete("/apply-template", {"messages": as_rows(messages)}))["prompt"]
         wanted = {"content": text, "add_special": True, "parse_special": True}
-        return len((await self.complete("/tokenize", wanted))["tokens"])
+        return len((await self._complete("/tokenize", wanted))["tokens"])
 
-    async def _load(self) -> None:
-        try:
-            server = await asyncio.to_thread(self._launch)
-            running = await asyncio.to_thread(server.__enter__)
-        except Exception as error:
-            self.error = error
-            self._on_failure()
-            return
+    async def _open(self) -> Any:
+        """What answers, once it is loaded; what has to be closed is put on the stack."""
+        server = await asyncio.to_thread(self._launch)
+        running = await asyncio.to_thread(server.__enter__)
         self._stack.push_async_callback(asyncio.to_thread, server.__exit__, None, None, None)
         # llama.cpp closes idle connections at any moment, so each request opens its own: it is loopback
         client = httpx.AsyncClient(
@@ -117,12 +155,23 @@ class Backend:
         await self._stack.enter_async_context(client)
         props = (await client.get("/props")).json()
         self.context = int(props["default_generation_settings"]["n_ctx"])
-        self._client = client
+        return client
 
 
 def as_rows(messages: Sequence[Message]) -> list[dict[str, str]]:
     """Messages as OpenAI's API writes them."""
     return [{"role": m.role, "content": m.content} for m in messages]
+
+
+def as_chunks(path: str, reply: dict[str, Any]) -> list[dict[str, Any]]:
+    """A whole reply as the chunks of a stream: its text, its end and its usage."""
+    (choice,) = reply["choices"]
+    said = {"delta": choice["message"]} if path == CHAT else {"text": choice["text"]}
+    last: dict[str, Any] = {"delta": {}} if path == CHAT else {"text": ""}
+    return [
+        {"choices": [{"index": 0, **said, "finish_reason": None}]},
+        {"choices": [{"index": 0, **last, "finish_reason": choice["finish_reason"]}], "usage": reply["usage"]},
+    ]
 
 
 def _json(text: str | bytes) -> Any:

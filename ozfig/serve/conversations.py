@@ -1,7 +1,8 @@
 """The chat page and what its script calls: conversations, and answers as server-sent events.
 
-Events of an answer: `turns` (HTML of question and empty answer), `text` (JSON strings, in pieces), `done`
-(HTML of the finished answer), `failed` (one line; the saved part is in the HTML).
+Events of an answer: `turns` (HTML of question and empty answer), `sources` (where there are any: a
+list of number, title, url, text and kind), `text` (JSON strings, in pieces), `done` (HTML of the finished answer),
+`failed` (one line; the saved part is in the HTML).
 """
 
 from __future__ import annotations
@@ -113,6 +114,8 @@ async def _events(answer: Answer, pages: Pages, store: Store) -> AsyncIterator[s
     """The events of one answer for one reader."""
     rows = [await asyncio.to_thread(store.message, key) for key in (answer.asked, answer.message)]
     yield _event("turns", [pages.turn(row) for row in rows if row])
+    if sources := await answer.sources():
+        yield _event("sources", sources)
     async for piece in answer.follow():
         yield _event("text", piece)
     row = await asyncio.to_thread(store.message, answer.message)

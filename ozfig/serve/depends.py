@@ -10,17 +10,23 @@ from fastapi import Depends, Request
 
 from ozfig.serve.answers import Answers
 from ozfig.serve.backend import Backend
+from ozfig.serve.models import Models
 from ozfig.serve.pages import Pages
 from ozfig.serve.problems import ApiError
+from ozfig.serve.replies import Replies
 from ozfig.serve.settings import Settings
 from ozfig.store.database import Store
 
 T = TypeVar("T")
 
 
+def _models(request: Request) -> Models:
+    models: Models = request.app.state.models
+    return models
+
+
 def _backend(request: Request) -> Backend:
-    backend: Backend = request.app.state.backend
-    return backend
+    return _models(request).get()
 
 
 def _settings(request: Request) -> Settings:
@@ -43,10 +49,17 @@ def _pages(request: Request) -> Pages:
     return pages
 
 
+def _replies(request: Request) -> Replies:
+    replies: Replies = request.app.state.replies
+    return replies
+
+
+TheModels = Annotated[Models, Depends(_models)]
 TheBackend = Annotated[Backend, Depends(_backend)]
 TheSettings = Annotated[Settings, Depends(_settings)]
 TheStore = Annotated[Store, Depends(_store)]
 TheAnswers = Annotated[Answers, Depends(_answers)]
+TheReplies = Annotated[Replies, Depends(_replies)]
 ThePages = Annotated[Pages, Depends(_pages)]
 
 

@@ -12,13 +12,17 @@ import hmac
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ozfig.serve.login import Sessions
 from ozfig.serve.problems import ApiError
 from ozfig.serve.settings import LOOPBACK, Settings, ip_address
+from ozfig.serve.turnstile import Window, busy
 
-OPEN_PATHS = {"/health", "/ready"}
+OPEN_PATHS = {"/health", "/ready", "/login"}
+LIMITED = ("/v1/", "/prompt/")  # what a key may ask only so often
+API = (*LIMITED, "/metrics")
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -38,8 +42,9 @@ class Guard:
     It is plain ASGI because Starlette's base class hides a client's hanging up from streams.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
-        self._app, self._settings = app, settings
+    def __init__(self, app: ASGIApp, settings: Settings, sessions: Sessions) -> None:
+        self._app, self._settings, self._sessions = app, settings, sessions
+        self._keys = Window(settings.requests_per_minute)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
@@ -49,25 +54,48 @@ class Guard:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)  # a page may bring a policy of its own
             await send(message)
 
-        refusal = self._refusal(scope["path"], Headers(scope=scope))
+        refusal = self._refusal(scope["method"], scope["path"], Headers(scope=scope))
         await (refusal or self._app)(scope, receive, send_with_headers)
 
-    def _refusal(self, path: str, headers: Headers) -> Response | None:
+    def _refusal(self, method: str, path: str, headers: Headers) -> Response | None:
         if not self.is_ours(headers.get("host", "")):
             text = f"the host {headers.get('host', '')!r} is not this server; allow it with OZFIG_ALLOWED_HOSTS"
             return _refuse(path, 403, text)
         if self.is_foreign(headers):
             return _refuse(path, 403, "pages of other sites may not call this server")
-        if self._settings.api_key and path not in OPEN_PATHS and not self.has_key(headers):
-            # a browser asks for the key in its own dialog: any name, the key as password
-            scheme = 'Basic realm="ozfig"' if _is_page(path) else "Bearer"
-            refusal = _refuse(path, 401, "this server needs its key: Authorization: Bearer KEY")
-            refusal.headers["WWW-Authenticate"] = scheme
-            return refusal
+        if path in OPEN_PATHS or path.startswith("/static/"):
+            return None
+        key = self.key_of(headers)
+        if self._is_locked(path) and key is None and not self._sessions.has(headers.get("cookie", "")):
+            return self._ask_in(method, path, headers)
+        if path.startswith(LIMITED):
+            if wait := self._keys.wait(key or ""):
+                limit = self._settings.requests_per_minute
+                return busy(f"{limit} requests a minute are allowed; ask again in {wait:.0f} s", wait).response()
+            self._keys.note(key or "")
         return None
+
+    def _is_locked(self, path: str) -> bool:
+        """Whether a path needs a key or a session; pages without a password take the key."""
+        if path.startswith(API):
+            return bool(self._settings.api_keys)
+        return bool(self._settings.password or self._settings.api_keys)
+
+    def _ask_in(self, method: str, path: str, headers: Headers) -> Response:
+        """What somebody without a key or a session gets: the login page, the browser's dialog, or a 401."""
+        if self._settings.password and not path.startswith(API):
+            if method == "GET" and "text/html" in headers.get("accept", ""):
+                return RedirectResponse("/login", 303)
+            return _refuse(path, 401, "log in at /login")
+        refusal = _refuse(path, 401, "this server needs its key: Authorization: Bearer KEY")
+        # a browser asks for the key in its own dialog: any name, the key as password
+        refusal.headers["WWW-Authenticate"] = "Bearer" if path.startswith(API) else 'Basic realm="ozfig"'
+        return refusal
 
     def is_ours(self, host: str) -> bool:
         """Whether a Host header names this server.
@@ -91,17 +119,20 @@ class Guard:
             return netloc != headers.get("host", "").lower() and not allowed
         return headers.get("sec-fetch-site") == "cross-site" and headers.get("sec-fetch-mode") != "navigate"
 
-    def has_key(self, headers: Headers) -> bool:
-        """Whether the request brings the key, as a bearer token or as the password of Basic."""
+    def key_of(self, headers: Headers) -> str | None:
+        """The key that a request brings, as a bearer token or as the password of Basic; None for none that is right."""
         scheme, _, given = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "basic":
             try:
                 given = base64.b64decode(given, validate=True).decode().partition(":")[2]
             except (binascii.Error, UnicodeDecodeError):
-                return False
+                return None
         elif scheme.lower() != "bearer":
-            return False
-        return hmac.compare_digest(given.strip().encode(), self._settings.api_key.encode())
+            return None
+        sent = given.strip().encode()
+        # every key is compared, so that the time tells nothing
+        right = [key for key in self._settings.api_keys if hmac.compare_digest(sent, key.encode())]
+        return right[0] if right else None
 
 
 def hostname(host: str) -> str:
@@ -110,10 +141,6 @@ def hostname(host: str) -> str:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:
         return ""
-
-
-def _is_page(path: str) -> bool:
-    return not path.startswith(("/v1/", "/prompt/"))
 
 
 def _refuse(path: str, status: int, text: str) -> Response:

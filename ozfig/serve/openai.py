@@ -1,4 +1,4 @@
-"""OpenAI's API: a typed, thin layer over llama.cpp's server.
+"""OpenAI's API for chat, completions and models: a typed, thin layer over each model's server.
 
 Shapes: https://platform.openai.com/docs/api-reference (chat, completions, models). Fields that we do not
 know are ignored. `n` and lists of prompts become one request each, so that usage counts all of them.
@@ -19,9 +19,11 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from ozfig.serve.backend import CHAT, Backend
-from ozfig.serve.depends import TheBackend, TheSettings, unless_gone
+from ozfig.serve.depends import TheModels, TheReplies, TheSettings, unless_gone
+from ozfig.serve.polish import for_api
 from ozfig.serve.problems import ApiError
 from ozfig.serve.settings import Settings
+from ozfig.serve.shapes import ChatReply, Model, ModelList, TextReply, problems, streamed
 
 router = APIRouter(prefix="/v1", tags=["OpenAI"])
 TEXT = "/v1/completions"
@@ -107,23 +109,26 @@ class Reply:
         return {"id": self.prefix + uuid4().hex, "object": kind, "created": int(time.time()), "model": self.model}
 
 
-@router.get("/models", summary="The served model")
-async def models(backend: TheBackend) -> dict[str, Any]:
-    """OpenAI's list of models: there is one."""
-    return {"object": "list", "data": [_model(backend)]}
+@router.get("/models", summary="The models", response_model=ModelList, responses=problems(401, 403, 429))
+async def models(models: TheModels) -> dict[str, Any]:
+    """OpenAI's list of models, the default first; each is loaded when it is first asked."""
+    return {"object": "list", "data": [_model(models.get(name)) for name in models.names()]}
 
 
-@router.get("/models/{name:path}", summary="One model")
-async def model(name: str, backend: TheBackend) -> dict[str, Any]:
-    """The served model by its name."""
-    _check_model(name, backend)
-    return _model(backend)
+@router.get(
+    "/models/{name:path}", summary="One model", response_model=Model, responses=problems(400, 401, 403, 404, 429)
+)
+async def model(name: str, models: TheModels) -> dict[str, Any]:
+    """A model by its name."""
+    return _model(models.get(name))
 
 
-@router.post("/chat/completions", summary="Answer a conversation")
-async def chat(body: ChatRequest, request: Request, backend: TheBackend, settings: TheSettings) -> Any:
+@router.post("/chat/completions", summary="Answer a conversation", responses=streamed(ChatReply, "The answer"))
+async def chat(
+    body: ChatRequest, request: Request, models: TheModels, settings: TheSettings, replies: TheReplies
+) -> Any:
     """Answer the last message; the recipe's system text is added where the request brings none."""
-    _check_model(body.model, backend)
+    backend = models.get(body.model)
     messages = [message.row() for message in body.messages]
     if settings.system and all(message["role"] != "system" for message in messages):
         messages.insert(0, {"role": "system", "content": settings.system})
@@ -136,13 +141,13 @@ async def chat(body: ChatRequest, request: Request, backend: TheBackend, setting
     reply = Reply(
         CHAT, _each(wanted, body), backend.model.name, "chatcmpl-", "chat.completion", "chat.completion.chunk"
     )
-    return await _answer(reply, body, request, backend)
+    return await _answer(reply, body, request, for_api(backend, replies.polisher))
 
 
-@router.post("/completions", summary="Continue a text")
-async def completions(body: TextRequest, request: Request, backend: TheBackend, settings: TheSettings) -> Any:
+@router.post("/completions", summary="Continue a text", responses=streamed(TextReply, "The text"))
+async def completions(body: TextRequest, request: Request, models: TheModels, settings: TheSettings) -> Any:
     """Continue one prompt or several, without a chat template. 16 tokens by default, as OpenAI does."""
-    _check_model(body.model, backend)
+    backend = models.get(body.model)
     if body.echo:
         raise ApiError(400, "echo: llama.cpp gives no probabilities of a prompt; leave it out", "unsupported", "echo")
     prompt = body.prompt
@@ -256,10 +261,3 @@ def _event(value: dict[str, Any]) -> str:
 
 def _model(backend: Backend) -> dict[str, Any]:
     return {"id": backend.model.name, "object": "model", "created": backend.created, "owned_by": "ozfig"}
-
-
-def _check_model(name: str, backend: Backend) -> None:
-    """Raises ApiError 404 for a model that is not ours; no name means the one there is."""
-    if name and name != backend.model.name:
-        text = f"the model {name!r} does not exist; this server has {backend.model.name!r}"
-        raise ApiError(404, text, "model_not_found", "model")

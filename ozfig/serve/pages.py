@@ -21,13 +21,14 @@ STATIC = HERE / "static"
 class Pages:
     """Renders the templates for one app."""
 
-    def __init__(self, backend: Backend, settings: Settings) -> None:
+    def __init__(self, settings: Settings, backend: Backend | None = None) -> None:
+        """`backend` is the default model's; without one there is no chat page."""
         self._backend, self._settings = backend, settings
         self._templates = Environment(
             loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
         )
         self._templates.filters["markdown"] = markdown.render
-        self._templates.globals.update(version=__version__, model=backend.model)
+        self._templates.globals.update(version=__version__, model=backend and backend.model)
 
     def chat(self, conversations: list[Conversation], current: Conversation | None, missing: bool = False) -> str:
         """The chat page, with a conversation or empty."""
@@ -37,7 +38,7 @@ class Pages:
             current=current,
             missing=missing,
             questions=self._settings.questions,
-            state=self._backend.state,
+            state=self._backend.state if self._backend else "failed",
         )
 
     def listing(self, conversations: list[Conversation], current: str = "", search: str = "") -> str:
@@ -47,6 +48,10 @@ class Pages:
     def turn(self, message: Message) -> str:
         """One message."""
         return self._render("turn.html", message=message)
+
+    def login(self, error: str = "") -> str:
+        """The page that asks for the password."""
+        return self._render("login.html", error=error)
 
     def docs(self) -> str:
         """The API's documentation."""

@@ -5,56 +5,87 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import PlainTextResponse, StreamingResponse
 from pydantic import BaseModel
 
-from ozfig import prompts
-from ozfig.serve.backend import CHAT, Backend, as_rows
-from ozfig.serve.context import fit
-from ozfig.serve.depends import TheBackend, TheSettings, unless_gone
+from ozfig.serve.backend import Backend
+from ozfig.serve.depends import TheModels, TheReplies, TheSettings, unless_gone
+from ozfig.serve.replies import Replies, Reply
+from ozfig.serve.shapes import USUAL, problems
+from ozfig.types import Message
 
 router = APIRouter(tags=["Prompt"])
+REPLIES: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {}}}, **problems(*USUAL)}
 
 
 class PromptReply(BaseModel):
-    """`sources` are what the answer was drawn from; a model on its own has none."""
+    """`sources` are what the model was shown, `notes` what could not be had, such as web results."""
 
     answer: str
-    model: str
     sources: list[dict[str, Any]]
+    model: str
     seconds: float
+    notes: list[str]
 
 
-@router.get("/prompt/{query:path}", summary="Ask one question", response_model=PromptReply)
-async def prompt(query: str, request: Request, backend: TheBackend, settings: TheSettings, stream: bool = False) -> Any:
+class Wanted(BaseModel):
+    """`web` and `documents`: whether to answer from them; what is not said is as the recipe has it."""
+
+    web: bool | None = None
+    documents: bool | None = None
+    model: str = ""
+    stream: bool = False
+
+
+@router.get("/prompt/{query:path}", summary="Ask one question", response_model=PromptReply, responses=REPLIES)
+async def prompt(
+    query: str,
+    request: Request,
+    models: TheModels,
+    settings: TheSettings,
+    replies: TheReplies,
+    wanted: Annotated[Wanted, Query()],
+) -> Any:
     """The answer as JSON, as text where `Accept` prefers text/plain, or as a text stream."""
     began = time.monotonic()
-    question = prompts.ask(query)
-    messages, _ = await fit(backend, question, settings.system, settings.max_tokens)
-    body = {
-        "messages": as_rows(messages),
-        "max_tokens": settings.max_tokens,
-        "temperature": settings.temperature,
-    }
-    if stream:
-        return StreamingResponse(_pieces(backend, body), media_type="text/plain; charset=utf-8")
-    reply = await unless_gone(request, backend.complete(CHAT, body))
-    answer = str(reply["choices"][0]["message"]["content"] or "").strip()
+    backend = models.get(wanted.model)
+    chosen: dict[str, Any] = {"system": settings.prompt_system, "web": replies.section.web.prompt}
+    chosen |= wanted.model_dump(include={"web", "documents"}, exclude_none=True)
+    reply = await replies.begin(backend, [Message("user", query)], chosen)
+    await unless_gone(request, replies.enrich(backend, reply))
+    if wanted.stream:
+        return StreamingResponse(_pieces(replies, backend, reply), media_type="text/plain; charset=utf-8")
+    await unless_gone(request, _whole(replies, backend, reply))
+    answer = reply.text.strip()
     if prefers_text(request.headers.get("accept", "")):
-        return PlainTextResponse(answer + "\n")
+        return PlainTextResponse(f"{answer}\n{listed(reply)}")
     seconds = round(time.monotonic() - began, 3)
-    return PromptReply(answer=answer, model=backend.model.name, sources=[], seconds=seconds)
+    return PromptReply(
+        answer=answer, sources=reply.sources, model=backend.model.name, seconds=seconds, notes=reply.notes
+    )
 
 
-async def _pieces(backend: Backend, body: dict[str, Any]) -> AsyncGenerator[str]:
-    async with aclosing(backend.stream(CHAT, body)) as chunks:
-        async for chunk in chunks:
-            for choice in chunk["choices"]:
-                yield choice["delta"].get("content") or ""
-    yield "\n"
+async def _whole(replies: Replies, backend: Backend, reply: Reply) -> None:
+    async with aclosing(replies.stream(backend, reply)) as pieces:
+        async for _ in pieces:
+            pass
+
+
+async def _pieces(replies: Replies, backend: Backend, reply: Reply) -> AsyncGenerator[str]:
+    async with aclosing(replies.stream(backend, reply)) as pieces:
+        async for piece in pieces:
+            if piece:
+                yield piece
+    yield f"\n{listed(reply)}"
+
+
+def listed(reply: Reply) -> str:
+    """The sources that an answer cites, as lines of text below it."""
+    lines = [f"[{row['number']}] {row['title']}  {row['url']}\n" for row in reply.sources if row["cited"]]
+    return "".join(["\n", *lines]) if lines else ""
 
 
 def prefers_text(accept: str) -> bool:

@@ -120,10 +120,11 @@ def prepare(model: Any, tokenizer: Any, data: tokens.TokenSet, section: Tune, se
 def train(model: Any, tokenizer: Any, data: tokens.TokenSet, section: Tune, folder: Path, seed: int) -> dict[str, Any]:
     """Train a model from `adapters.attach` in place; returns figures without times, and what `auto` became.
 
-    `section` comes from `machine.resolve`. Writes `log.jsonl` (step, loss in nats a trained token, learning
-    rate, tokens so far) and `speed.json`, and keeps checkpoints until `remove_checkpoints`. Called again on
-    the same folder it goes on from the newest one. Raises UserError when the loss is not a number,
-    OutsideError when the disk is full, KeyboardInterrupt after a checkpoint when it was asked to stop.
+    `section` comes from `machine.resolve`. Writes `plan.json` (steps and tokens to come), `log.jsonl` (step, loss
+    in nats a trained token, learning rate, tokens so far) and `speed.json`, and keeps checkpoints until
+    `remove_checkpoints`. Called again on the same folder it goes on from the newest one. Raises UserError when the
+    loss is not a number, OutsideError when the disk is full, KeyboardInterrupt after a checkpoint when it was asked
+    to stop.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if section.device == "cuda":
@@ -138,6 +139,7 @@ def _run(model: Any, tokenizer: Any, data: tokens.TokenSet, ready: Ready, folder
     section, plan = ready.section, ready.plan
     identity = _identity(model, data, plan, section, seed)
     resume = checkpoints.resumable(folder / checkpoints.FOLDER, identity)
+    files.write_json(folder / "plan.json", {"steps": plan.steps, "tokens": plan.tokens_at[-1]})
     with ExitStack() as stack:
         stop = stack.enter_context(stop_signals())
         bar = stack.enter_context(console.bar("tune", total=plan.tokens_at[-1], unit="tokens"))

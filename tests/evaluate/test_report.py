@@ -6,8 +6,8 @@ import pytest
 from ozfig import files
 from ozfig.evaluate import report, stage, verdict
 from ozfig.evaluate.answers import marked
-from ozfig.evaluate.figures import decimals, nice_top, number, p_value, signed, size
-from ozfig.pages.charts import bar, curve
+from ozfig.evaluate.figures import decimals, number, p_value, signed, size
+from ozfig.pages.charts import bar, curve, nice_top
 
 WIN = {"base": (0.1, 0.4), "tuned": (0.7, 0.9), "quantised": (0.7, 0.9)}
 

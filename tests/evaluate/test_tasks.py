@@ -161,8 +161,8 @@ def points(job, tmp_path, science):
     engine.model.save_pretrained(tmp_path / "tuned")
     engine.tokenizer.save_pretrained(tmp_path / "tuned")
     full, small = tmp_path / "tuned.F16.gguf", tmp_path / "tuned.Q4_K_M.gguf"
-    gguf.convert(tmp_path / "tuned", full, "tuned")
-    gguf.quantised(full, small, "Q4_K_M")
+    gguf.convert(tmp_path / "tuned", tmp_path / "weights.gguf", "tuned")
+    gguf.quantised(tmp_path / "weights.gguf", {"F16": full, "Q4_K_M": small})
     tuned = ModelRef("transformers", str(tmp_path / "tuned"), "tuned", sha256="t")
     quantised = ModelRef("gguf", str(small), "quantised", base=str(tmp_path / "tuned"), sha256="q")
     section = Evaluate(

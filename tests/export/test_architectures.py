@@ -88,13 +88,17 @@ def exported(model: Path, folder: Path, quant: list[str]):
     return stage.run(job)
 
 
-def looks_right(outcome) -> None:
+def looks_right(outcome, composes: bool = False) -> None:
+    """`composes`: the tokenizer puts letters and accents together first, which llama.cpp does not."""
     found = outcome.metrics["files"]
     assert found["F16"]["parity"]["kl"] < 1e-4
     assert found["F16"]["parity"]["largest_gap"] < 0.02
     assert found["F16"]["parity"]["reply_tokens"] > 8
     for figures in found.values():
-        assert figures["parity"]["token_ids_equal"] == figures["parity"]["token_ids_compared"] > 200
+        equal, compared = (figures["parity"][f"token_ids_{name}"] for name in ("equal", "compared"))
+        assert compared > 200
+        assert (equal < compared) == composes
+        assert equal > 0.95 * compared
     assert found["Q8_0"]["parity"]["kl"] < found["Q4_K_M"]["parity"]["kl"] < 0.15
 
 
@@ -112,7 +116,7 @@ def test_a_family_with_byte_level_bpe_answers_in_llama_cpp_as_in_training(family
     (tmp_path / "known").mkdir()
     (tmp_path / "known" / "sitecustomize.py").write_text(KNOWN.format("qwen2" if family == "qwen2" else "gpt-2"))
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path / 'known'}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
-    looks_right(exported(model, tmp_path / "export", ["F16", "Q8_0", "Q4_K_M"]))
+    looks_right(exported(model, tmp_path / "export", ["F16", "Q8_0", "Q4_K_M"]), composes=family == "qwen2")
 
 
 def test_a_bpe_tokenizer_that_the_converter_has_never_seen_is_one_line(tmp_path):

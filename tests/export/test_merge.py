@@ -29,7 +29,7 @@ def test_merged_weights_are_base_plus_scaled_update_in_the_bases_type(exported, 
 def test_weight_by_weight_gives_the_bytes_that_peft_and_transformers_give(exported, adapter, tmp_path):
     whole = tmp_path / "whole"
     whole.mkdir()
-    _merge_whole(Path(adapter.base), Path(adapter.path), whole)
+    _merge_whole(Path(adapter.base), Path(adapter.path), whole, "")
     for path in whole.iterdir():
         assert path.read_bytes() == (exported[0] / "merged" / path.name).read_bytes(), path.name
 

@@ -56,6 +56,7 @@ def test_parquet_keeps_lists_and_knows_dates(write):
     [
         ("a.txt", b"x", "not a data set; known are .csv"),
         ("a.csv", "q,a\ncafé,1\n".encode("latin-1"), "not UTF-8 .*save it as UTF-8"),
+        ("a.jsonl.gz", b"\xff\xfe\x00 no gzip", "a.jsonl.gz: not gzip"),
         ("a.json", b'[{"a": 1}, {"a": 2}', r"cut off after row 2"),
         ("a.json", b'{"a": 1}', "a list of rows is expected"),
         ("a.parquet", b"PAR1 and no more", "not a whole Parquet file"),

@@ -29,8 +29,10 @@ def sources(tmp_path):
     ]
 
 
-def test_all_sources_end_in_two_files_with_the_same_bytes(tmp_path, sources):
+def test_all_sources_end_in_two_files_with_the_same_bytes(tmp_path, sources, capsys):
     outcome = run(job(tmp_path / "one", *sources))
+    told = capsys.readouterr().err
+    assert f"2 pages and files · {outcome.metrics['characters']} characters · 2 examples" in told
     assert outcome.outputs == ["documents.jsonl", "examples.jsonl"]
     documents = [Document.from_row(row) for row in files.read_jsonl(tmp_path / "one" / "documents.jsonl")]
     assert [d.uri for d in documents] == ["b.md", "http://yard.example/"]

@@ -38,7 +38,7 @@ class Endless(dict):
         return (200, {"Content-Type": "text/html"}, made.encode()) if made else default
 
 
-def test_an_endless_calendar_ends_and_is_reported(site):
+def test_an_endless_calendar_ends_and_is_reported(site, capsys):
     def calendar(path):
         if path == "/":
             return body("Start", "/cal?month=0", "/about")
@@ -55,6 +55,9 @@ def test_an_endless_calendar_ends_and_is_reported(site):
     assert "http://yard.example/about" in [d.uri for d in gathered.documents]
     line = next(line for line in gathered.failed if "pattern" in line)
     assert line.startswith("yard.example/cal?month: 50 addresses of this pattern asked for")
+    told = capsys.readouterr().err
+    assert "50 addresses of this pattern asked for" in told
+    assert "no page from" not in told  # what was left out is no failure
     assert gathered.counts["left_out"] > 100
     assert len([p for p in site.paths if "month" in p]) <= 75
 

@@ -53,7 +53,8 @@ def test_near_drops_all_but_one_with_its_score():
 def test_near_sees_through_an_envelope_around_the_question():
     plain = Example.pair("Who runs the yard?", "Ann.")
     wrapped = Example.pair("Please answer the following question: WHO runs the yard? Thank you!", "ann")
-    assert [(v.index, v.score) for v in run("near", [plain, wrapped])] == [(1, 1.0)]
+    for rows in ([plain, wrapped], [wrapped, plain]):  # the plain wording stays
+        assert [(rows[v.index], v.score) for v in run("near", rows)] == [(wrapped, 1.0)]
 
 
 @pytest.mark.parametrize(("on", "out"), [("both", []), ("question", [1]), ("answer", [2])])
@@ -62,7 +63,7 @@ def test_near_on_a_part(on, out):
     rows = [
         Example.pair(asked, answer),
         Example.pair(asked.upper(), "In the evening, and only on Sundays in summer, weather permitting."),
-        Example.pair("From where can one go there?", answer),
+        Example.pair("From where, and at what time of the day, can one go there?", answer),
     ]
     assert [v.index for v in run("near", rows, on=on)] == out
 

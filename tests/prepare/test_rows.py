@@ -82,3 +82,12 @@ def test_a_pair_added_by_hand_can_be_edited_and_dropped(tmp_path):
     laid, found = sieve(tmp_path, [added, Edit("drop", one.id)])
     assert not [e for e in found.view if e.question == "New?"]
     assert [d.example.id for d in laid.dropped] == [one.id]
+
+
+def test_an_edited_pair_is_kept_as_it_was(tmp_path):
+    laid, _ = sieve(tmp_path, [Edit("edit", PAIRS[0].id, answer="New."), Edit("drop", PAIRS[1].id)])
+    assert [(d.example, d.reason) for d in laid.dropped] == [
+        (PAIRS[0], "edited by hand"),
+        (PAIRS[1], "dropped by hand"),
+    ]
+    assert laid.counts() == {"edited": 1, "dropped": 1, "added": 0}

@@ -133,3 +133,70 @@ def test_what_is_masked_is_masked_wherever_it_is_shown(tmp_path, documents):
     assert not [path.name for path in shown if "ann@" in path.read_text()]
     kept = rows(tmp_path, "train") + rows(tmp_path, "held_out")
     assert [e.answer for e in kept if e.id == twice.id] == ["Ask [email] for it."]
+
+
+def reworded(n):
+    """Questions that hold the same content words, twice each."""
+    names = [f"Alpha{i} Beta{i} Gamma{i}" for i in range(n)]
+    return [
+        Example.pair(ask.format(name), f"Number {i}, {word}.")
+        for i, name in enumerate(names)
+        for word, ask in (
+            ("said Ann", "Where does {} stand?"),
+            ("as Bob wrote", "And where do you say that {} stands?"),
+        )
+    ]
+
+
+def told(capsys):
+    return " ".join(capsys.readouterr().err.split())
+
+
+def test_much_that_is_taken_out_and_the_counts_are_told(tmp_path, capsys):
+    options = {"pairs": {"kind": "none"}, "clean": [], "held_out": {"share": 0.5, "limit": None}}
+    outcome = stage.run(job(tmp_path, (), reworded(30), **options))
+    n, said = outcome.metrics["dropped"]["leak: reworded"], told(capsys)
+    assert n > 12
+    assert f'"leak: reworded" took {n} of 60 pairs out ({n / 60:.0%})' in said
+    assert f"60 pairs · {60 - n - outcome.metrics['held_out']} to train on" in said
+    stage.run(job(tmp_path / "few", (), [Example.pair(f"Is it {n}?", "Yes.") for n in range(20)], **options))
+    assert " took " not in told(capsys)
+
+
+def test_questions_that_change_sides_are_told(tmp_path, capsys):
+    """A small source gives its lowest hash; a new question with a lower one takes its place."""
+    given = [Example.pair(f"Is berth {name} free?", f"{name} is.") for name in "abcdefghijklmnopqrstuvwxyz"]
+    options = {"pairs": {"kind": "none"}, "clean": [], "held_out": {"share": 0.02}, "leaks": {"paraphrase": 0}}
+    work = job(tmp_path, (), given, **options)
+    stage.run(work)
+    first = rows(tmp_path, "held_out")
+    stage.run(work)
+    assert "held out last time" not in told(capsys)
+    added = [Example.pair(f"Is mooring {n} free?", f"{n} is.") for n in range(100)]
+    stage.run(job(tmp_path, (), [*given, *added], **options))
+    gone = {e.question for e in first} - {e.question for e in rows(tmp_path, "held_out")}
+    assert gone
+    assert f"{len(gone)} question{'s' * (len(gone) > 1)} held out last time, now trained on" in told(capsys)
+
+
+@pytest.mark.parametrize("kind", ["held-out", "benchmark"])
+def test_a_restored_leak_is_told_by_what_it_repeats(tmp_path, capsys, kind):
+    topics = [
+        "pump oil",
+        "winch grease",
+        "hull paint",
+        "sail cloth",
+        "engine hours",
+        "crane weight",
+        "dock gate",
+        "mast height",
+    ]
+    given = [Example.pair(f"Who looks after the {topic} in spring?", f"Ann, the {topic}.") for topic in topics]
+    file = tmp_path / "asked.jsonl"
+    files.write_jsonl(file, [{"question": given[0].question, "answer": "Yes."}])
+    section = {"held_out": {"path": file}} if kind == "held-out" else {"leaks": {"benchmarks": [str(file)]}}
+    work = job(tmp_path / "run", (), given, pairs={"kind": "none"}, clean=[], **section)
+    work.inputs["edits"] = tmp_path / "edits.jsonl"
+    files.write_jsonl(work.inputs["edits"], [{"action": "restore", "id": given[0].id}])
+    stage.run(work)
+    assert f"edits: 1 restored pair with a {kind} question; the scores will flatter" in told(capsys)

@@ -26,9 +26,9 @@ from ozfig.serve.app import serve
 from ozfig.types import ModelRef
 gguf, database, host, system, *questions = sys.argv[1:]
 model = ModelRef("gguf", gguf, "pebble", sha256="ab" * 32, quantisation="F16")
-values = {"system": system, "serve": {"max_tokens": 700, "threads": 1}}
+values = {"system": system, "serve": {"max_tokens": 700, "threads": 1, "web": {"prompt": False}}}
 values["gather"] = {"sources": [{"kind": "documents", "path": "."}]}
-serve(model, parse(Recipe, values, "test"), host, 0, database, questions)
+serve([model], parse(Recipe, values, "test"), host, 0, database, questions)
 """
 
 

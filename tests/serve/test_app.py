@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 from ozfig.errors import UserError
 from ozfig.serve.app import create_app, serve
 from ozfig.serve.backend import Backend
+from ozfig.serve.models import Models
 from ozfig.serve.pages import by_day
 from ozfig.serve.settings import Settings
 from ozfig.store.database import Store
@@ -41,7 +42,7 @@ def test_while_the_model_loads_and_when_it_cannot(tmp_path):
     (tmp_path / "a.gguf").write_bytes(b"GGUF")
     backend = Backend(ModelRef("gguf", str(tmp_path / "a.gguf"), "a"), slow, on_failure=failed.set)
     store = Store.open(str(tmp_path / "chat.db"))
-    with TestClient(create_app(backend, Settings(), store), base_url="http://localhost") as web:
+    with TestClient(create_app(Models([backend]), Settings(), store), base_url="http://localhost") as web:
         body = {"messages": [{"role": "user", "content": "hi"}]}
         for reply in (web.post("/v1/chat/completions", json=body), web.get("/prompt/hi"), web.get("/ready")):
             assert reply.status_code == 503
@@ -69,31 +70,31 @@ def test_documentation_is_served_from_here(web):
     for path in ("swagger-ui-bundle.js", "swagger-ui.css", "LICENSE", "NOTICE"):
         assert web.get(f"/static/vendor/swagger-ui/{path}").status_code == 200
     paths = web.get("/openapi.json").json()["paths"]
-    models, ours = {"/v1/models", "/v1/models/{name}"}, {"/prompt/{query}", "/health", "/ready"}
-    assert set(paths) == models | ours | {"/v1/chat/completions", "/v1/completions"}
+    asked = ("models", "models/{name}", "chat/completions", "completions", "embeddings", "audio/transcriptions")
+    assert set(paths) == {f"/v1/{path}" for path in asked} | {"/prompt/{query}", "/health", "/ready", "/metrics"}
 
 
 def test_what_is_not_a_model(tmp_path):
     file = tmp_path / "a.gguf"
     with pytest.raises(UserError, match="no such file"):
-        serve(ModelRef("gguf", str(file), "a"), database=str(tmp_path / "chat.db"))
+        serve([ModelRef("gguf", str(file), "a")], database=str(tmp_path / "chat.db"))
     file.write_text("text")
     with pytest.raises(UserError, match="not a GGUF file"):
-        serve(ModelRef("gguf", str(file), "a"), database=str(tmp_path / "chat.db"))
+        serve([ModelRef("gguf", str(file), "a")], database=str(tmp_path / "chat.db"))
 
 
 def test_a_busy_port_is_one_line(gguf, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(UserError, match=f"127.0.0.1:{port}.*--port"):
-            serve(ModelRef("gguf", str(gguf), "a"), port=port, database=str(tmp_path / "chat.db"))
+            serve([ModelRef("gguf", str(gguf), "a")], port=port, database=str(tmp_path / "chat.db"))
 
 
 def test_a_file_that_llama_cpp_refuses_ends_the_command(tmp_path):
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(b"GGUF" + b"\0" * 100)
     with pytest.raises(Exception, match=r"broken\.gguf"):
-        serve(ModelRef("gguf", str(broken), "a"), port=0, database=str(tmp_path / "chat.db"))
+        serve([ModelRef("gguf", str(broken), "a")], port=0, database=str(tmp_path / "chat.db"))
 
 
 def test_ctrl_c_ends_quietly(gguf, tmp_path):

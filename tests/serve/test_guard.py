@@ -11,6 +11,7 @@ from starlette.routing import Route
 from ozfig.errors import UserError
 from ozfig.recipe import Serve
 from ozfig.serve.guard import Guard
+from ozfig.serve.login import Sessions
 from ozfig.serve.settings import Settings, is_loopback
 
 
@@ -18,7 +19,7 @@ def ask(settings, path="/", host="127.0.0.1:8080", **headers):
     async def page(request):
         return PlainTextResponse("in")
 
-    app = Guard(Starlette(routes=[Route("/{rest:path}", page)]), settings)
+    app = Guard(Starlette(routes=[Route("/{rest:path}", page)]), settings, Sessions(settings.password))
 
     async def send():
         transport = httpx.ASGITransport(app)
@@ -64,9 +65,9 @@ def test_our_own_pages_and_links_from_elsewhere():
 
 
 def test_a_key_guards_everything_but_health():
-    settings = Settings(api_key="secret")
+    settings = Settings(api_keys=("other", "secret"))
     assert ask(settings, "/health").text == "in"
-    for path in ("/", "/chat/1", "/v1/models", "/prompt/a", "/openapi.json", "/static/chat.js"):
+    for path in ("/", "/chat/1", "/v1/models", "/prompt/a", "/openapi.json", "/metrics"):
         assert ask(settings, path).status_code == 401
         assert ask(settings, path, Authorization="Bearer wrong").status_code == 401
         assert ask(settings, path, Authorization="Bearer secret").text == "in"
@@ -89,18 +90,61 @@ def test_every_reply_has_the_security_headers(host):
     assert headers["referrer-policy"] == "no-referrer"
 
 
-def test_other_machines_need_a_key(monkeypatch):
+def test_a_password_guards_the_pages_and_a_session_opens_all():
+    settings = Settings(api_keys=("secret",), password="open sesame")
+    page = ask(settings, "/", Accept="text/html")
+    assert (page.status_code, page.headers["location"]) == (303, "/login")
+    assert ask(settings, "/chat", Accept="application/json").status_code == 401
+    assert ask(settings, "/login").text == "in"
+    assert ask(settings, "/metrics").status_code == 401
+    cookie = f"ozfig_session={Sessions('open sesame').make()}"
+    for path in ("/", "/chat", "/v1/models"):
+        assert ask(settings, path, Cookie=cookie).text == "in"
+    stale = f"ozfig_session={Sessions('another').make()}"
+    for wrong in (stale, "ozfig_session=", "ozfig_session=9999999999.", "ozfig_session=9999999999.ab", "x"):
+        assert ask(settings, "/chat", Cookie=wrong).status_code == 401
+
+
+def test_a_key_may_ask_so_often():
+    async def page(request):
+        return PlainTextResponse("in")
+
+    settings = Settings(api_keys=("a", "b"), requests_per_minute=3)
+    app = Guard(Starlette(routes=[Route("/{rest:path}", page)]), settings, Sessions(""))
+
+    async def statuses(key, times, path="/v1/models"):
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            return [await client.get(path, headers={"Authorization": f"Bearer {key}"}) for _ in range(times)]
+
+    replies = asyncio.run(statuses("a", 5))
+    assert [reply.status_code for reply in replies] == [200, 200, 200, 429, 429]
+    assert 0 < int(replies[-1].headers["retry-after"]) <= 60
+    assert replies[-1].json()["error"]["code"] == "rate_limit_exceeded"
+    assert [reply.status_code for reply in asyncio.run(statuses("b", 2))] == [200, 200]
+    assert [reply.status_code for reply in asyncio.run(statuses("a", 2, "/metrics"))] == [200, 200]
+
+
+def test_other_machines_need_a_key_and_a_password(monkeypatch):
     section = Serve.model_validate({})
-    monkeypatch.delenv("OZFIG_API_KEY", raising=False)
+    for name in ("OZFIG_API_KEY", "OZFIG_PASSWORD", "OZFIG_OPEN"):
+        monkeypatch.delenv(name, raising=False)
     for host in ("0.0.0.0", "::", "192.168.1.5", "my-machine"):
-        with pytest.raises(UserError, match="OZFIG_API_KEY"):
+        with pytest.raises(UserError, match="set OZFIG_API_KEY and OZFIG_PASSWORD"):
             Settings.make(section, "", [], host)
-    assert Settings.make(section, "", [], "127.0.0.1").api_key == ""
-    monkeypatch.setenv("OZFIG_API_KEY", "secret")
+    assert Settings.make(section, "", [], "127.0.0.1").api_keys == ()
+    monkeypatch.setenv("OZFIG_OPEN", "1")
+    assert Settings.make(section, "", [], "0.0.0.0").api_keys == ()
+    monkeypatch.delenv("OZFIG_OPEN")
+    monkeypatch.setenv("OZFIG_API_KEY", "secret, second")
+    with pytest.raises(UserError, match="set OZFIG_PASSWORD,"):
+        Settings.make(section, "", [], "0.0.0.0")
+    monkeypatch.setenv("OZFIG_PASSWORD", "open sesame")
     monkeypatch.setenv("OZFIG_ALLOWED_HOSTS", "Chat.Example, other.example")
     made = Settings.make(section, "", [], "0.0.0.0")
-    assert made.api_key == "secret"
+    assert made.api_keys == ("secret", "second")
     assert made.allowed_hosts == {"chat.example", "other.example"}
+    assert "sesame" not in repr(made)
 
 
 def test_what_is_loopback():

@@ -9,9 +9,9 @@ def test_json(web):
     reply = web.get("/prompt/What is water?")
     assert reply.status_code == 200
     body = reply.json()
-    assert set(body) == {"answer", "model", "sources", "seconds"}
+    assert set(body) == {"answer", "model", "sources", "seconds", "notes"}
     assert body["answer"] == body["answer"].strip() != ""
-    assert (body["model"], body["sources"]) == ("pebble", [])
+    assert (body["model"], body["sources"], body["notes"]) == ("pebble", [], [])
     assert body["seconds"] > 0
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from ozfig import console, edits, files
-from ozfig.edits import Edit
+from ozfig.edits import REPLACED, Action, Edit, Edited, Layer
 from ozfig.errors import UserError
 from ozfig.prepare.held_out import MAKER as HELD_OUT
 from ozfig.types import Dropped, Example
@@ -28,6 +28,28 @@ class Entry:
     reason: str = ""
     neighbour: str = ""
     score: float | None = None
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A pair of the run: as it was prepared last, and what all edits so far make of what it was at first."""
+
+    entry: Entry
+    edited: Edited
+
+    @property
+    def is_out(self) -> bool:
+        """Whether a filter or a person has taken it out, and nobody put it back."""
+        return self.edited.drop or (self.entry.status == "dropped" and not self.edited.keep)
+
+
+@dataclass(frozen=True)
+class Change:
+    """What one edit did to a pair; `before` is None where it is new."""
+
+    edit: Edit
+    before: Example | None
+    after: Example
 
 
 def entries(folder: Path) -> Iterator[Entry]:
@@ -55,6 +77,26 @@ def _noted(row: dict[str, object], status: str) -> Entry:
     return Entry(note.example, status, note.reason, note.neighbour, note.score)
 
 
+def replaced(folder: Path, layer: Layer) -> Iterator[Edited]:
+    """The examples that people edited before the run was prepared, with all that they have been."""
+    for row in files.read_jsonl(folder / "dropped.jsonl"):
+        note = Dropped.from_row(row)
+        if note.reason == REPLACED:
+            yield layer.apply(note.example)
+
+
+def by_id(folder: Path, layer: Layer) -> dict[str, Pair]:
+    """Every pair of a run under each id that it has had."""
+    now = (entry for entry in entries(folder) if entry.reason != REPLACED)
+    found = {entry.example.id: Pair(entry, layer.apply(entry.example)) for entry in now}
+    for edited in replaced(folder, layer):
+        prepared = [found[id].entry for id in edited.versions if id in found]
+        # one that the split or the mixing left out is in no file but as it was
+        last = prepared[-1] if prepared else Entry(next(iter(edited.versions.values())), "dropped", REPLACED)
+        found |= dict.fromkeys(edited.versions, Pair(last, edited))
+    return found
+
+
 def matching(found: Iterable[Entry], text: str) -> Iterator[Entry]:
     """The entries whose question, answer, id or reason holds a text, in any case."""
     wanted = text.lower()
@@ -78,16 +120,40 @@ def counts(found: Iterable[Entry]) -> dict[str, dict[str, int]]:
     return {"status": dict(status), "sources": dict(makers.most_common()), "dropped": dict(reasons.most_common())}
 
 
-def change(folder: Path, path: Path, changes: Iterable[Edit]) -> int:
-    """Add edits to the run's layer. Raises UserError when one names an example that the run does not have."""
-    wanted = list(changes)
-    makers = {entry.example.id: entry.example.maker for entry in entries(folder)}
-    for edit in wanted:
-        if edit.action != "add" and edit.id not in makers:
-            raise UserError(f"{edit.id}: no example of this run has this id; find it with --find TEXT")
-        if makers.get(edit.id) == HELD_OUT:
-            raise UserError(f"{edit.id}: a question of prepare.held_out.path; change it in that file")
-    return edits.append(path, wanted)
+def change(folder: Path, path: Path, wishes: Iterable[Edit]) -> list[Change]:
+    """Add edits to the run's layer; returns what they change. Raises UserError for an example that the run lacks."""
+    known = by_id(folder, Layer.read(path))
+    makers = {id: pair.entry.example.maker for id, pair in known.items()}
+    wanted = []
+    for edit in wishes:
+        check(edit, makers)
+        wanted.append(edit if edit.action == "add" else _meant(edit, known[edit.id]))
+    edits.append(path, wanted)
+    layer = Layer.read(path)
+    return [_done(edit, known.get(edit.id), layer) for edit in wanted]
+
+
+def _meant(edit: Edit, pair: Pair) -> Edit:
+    """An edit as the layer takes it: to restore a pair that was not taken out is to take its last edit back."""
+    if edit.action == "restore" and edit.id == pair.entry.example.id and not pair.is_out:
+        had = list(pair.edited.versions)
+        return replace(edit, id=had[max(0, had.index(edit.id) - 1)])
+    return edit
+
+
+def _done(edit: Edit, pair: Pair | None, layer: Layer) -> Change:
+    if pair is None:
+        return Change(edit, None, Example.pair(edit.question, edit.answer, context=edit.context))
+    first = next(iter(pair.edited.versions.values()))
+    return Change(edit, pair.edited.example, layer.apply(first).example)
+
+
+def check(edit: Edit, makers: Mapping[str, str]) -> None:
+    """Raises UserError when an edit names no example of `makers` (id to maker), or one that is changed elsewhere."""
+    if edit.action != "add" and edit.id not in makers:
+        raise UserError(f"{edit.id}: no example of this run has this id; find it with --find TEXT")
+    if makers.get(edit.id) == HELD_OUT:
+        raise UserError(f"{edit.id}: a question of prepare.held_out.path; change it in that file")
 
 
 def drawn(found: Iterable[Entry], n: int) -> list[Entry]:
@@ -120,8 +186,8 @@ def show_counts(folder: Path) -> None:
         console.table("To be looked at", ["", "pairs"], [[reason, f"{n:,}"] for reason, n in listed.most_common()])
 
 
-def show(found: Iterable[Entry]) -> None:
-    """Print entries, one after the other, with the id that changes them."""
+def show(found: Iterable[Entry], originals: dict[str, Example]) -> None:
+    """Print entries, one after the other, with the id that changes them, and what those were that people edited."""
     for entry in found:
         e = entry.example
         why = " · ".join(filter(None, [entry.reason, f"{entry.score:.2f}" if entry.score is not None else ""]))
@@ -129,3 +195,20 @@ def show(found: Iterable[Entry]) -> None:
         console.pair(e.id, entry.status, e.question, e.answer)
         if why:
             console.note(why + (f": {entry.neighbour}" if entry.neighbour else ""))
+        if was := originals.get(e.id):
+            console.pair(was.id, "as it was", was.question, was.answer)
+
+
+DONE: dict[Action, str] = {"edit": "edited", "drop": "dropped", "restore": "restored", "add": "added"}
+
+
+def show_changes(changes: list[Change], most: int) -> None:
+    """Print what was changed: of up to `most` pairs what they were and are, then how many there are of each kind."""
+    for change in changes[:most]:
+        before, after = change.before, change.after
+        console.say("")
+        if before is not None and before.id != after.id:
+            console.pair(before.id, "before", before.question, before.answer)
+        console.pair(after.id, DONE[change.edit.action], after.question, after.answer)
+    n = Counter(change.edit.action for change in changes)
+    console.say("\n  changes " + " · ".join(f"{n[action]:,} {word}" for action, word in DONE.items() if n[action]))

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Container
 from pathlib import Path
 from typing import Literal
 
 from ozfig import files
-from ozfig.edits import Edit
+from ozfig.edits import REPLACED, Edit, Layer
 from ozfig.errors import UserError
 from ozfig.formats.rows import read_rows
 from ozfig.prepare.held_out import MAKER as HELD_OUT
-from ozfig.prepare.review.entries import Entry, entries
+from ozfig.prepare.review.entries import Entry, Pair, by_id, entries
 from ozfig.types import Example
 
 ID = "id:"  # before an id, which a spreadsheet would take for a number where it is digits and an e
 COLUMNS = ("id", "status", "question", "answer", "context", "source", "origin", "maker", "reason", "neighbour")
+PARTS = ("question", "answer", "context")
 Missing = Literal["auto", "drop", "keep"]
 # in front of a cell these make a spreadsheet compute it, so that a page's text could act as a formula
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -31,64 +31,71 @@ def to_csv(folder: Path, path: Path) -> int:
     writer.writeheader()
     n = 0
     for entry in entries(folder):
-        # questions of a file of one's own are changed in that file
-        if entry.example.maker != HELD_OUT:
+        # questions of a file of one's own are changed in that file; an edited pair is one line, as it is now
+        if entry.example.maker != HELD_OUT and entry.reason != REPLACED:
             writer.writerow(_line(entry))
             n += 1
     files.write_text(path, "\ufeff" + text.getvalue())
     return n
 
 
-def from_csv(folder: Path, path: Path, missing: Missing = "auto") -> list[Edit]:
+def from_csv(folder: Path, path: Path, layer: Path, missing: Missing = "auto") -> list[Edit]:
     """The edits that turn the run's examples into those of a table that `to_csv` wrote and a person changed.
 
     A changed question, answer or context (not an emptied one) is an edit, a line without an id a new pair,
     `status` train on a dropped line restores it, and dropped on another line drops it. Lines that are gone are
-    dropped, unless they are most of the table (`auto`) or `missing` says to keep them. Raises UserError that
-    names the line.
+    dropped, unless they are most of the pairs (`auto`) or `missing` says to keep them. Edits that the file `layer`
+    holds already are not given again, so that a table can be read twice. Raises UserError that names the line.
     """
-    known = {entry.example.id: entry for entry in entries(folder) if entry.example.maker != HELD_OUT}
+    known = {id: p for id, p in by_id(folder, Layer.read(layer)).items() if p.entry.example.maker != HELD_OUT}
     found: list[Edit] = []
     seen: set[str] = set()
     for row in read_rows(path):
+        place = f"{path}:{row.number}"
         if row.problem:
-            raise UserError(f"{path}:{row.number}: {row.problem}")
+            raise UserError(f"{place}: {row.problem}")
         values = {key: _read_cell(row.values.get(key)) for key in COLUMNS}
         values["id"] = values["id"].removeprefix(ID)
         if not values["question"].strip() or not values["answer"].strip():
-            raise UserError(f"{path}:{row.number}: a pair needs a question and an answer; delete the line to drop it")
-        entry = known.get(values["id"])
-        if values["id"] and entry is None:
-            raise UserError(f"{path}:{row.number}: no example of this run has the id {values['id']}; leave it empty")
-        seen.add(values["id"])
-        found += _compared(entry, values) if entry else _added(values, known)
-    gone = [known[key] for key in known if key not in seen and known[key].status != "dropped"]
-    if missing == "auto" and len(gone) > MOST_MISSING * len(known):
+            raise UserError(f"{place}: a pair needs a question and an answer; delete the line to drop it")
+        new = Edit("add", "", *(values[part].strip() for part in PARTS))
+        id = values["id"] or Example.pair(new.question, new.answer, context=new.context).id
+        pair = known.get(id)
+        if values["id"] and pair is None:
+            raise UserError(f"{place}: this run never had a pair with the id {id}; empty the cell to add a new one")
+        if pair:
+            seen.add(pair.entry.example.id)
+            found += _compared(pair, id, values)
+        else:
+            found.append(new)
+    return found + ([] if missing == "keep" else _gone(known, seen, path, missing))
+
+
+def _gone(known: dict[str, Pair], seen: set[str], path: Path, missing: Missing) -> list[Edit]:
+    """Drop the pairs that no line is about. Raises UserError where that takes most of those that are in."""
+    live = {p.entry.example.id for p in known.values() if not p.is_out}
+    gone = sorted(live - seen)
+    if missing == "auto" and len(gone) > MOST_MISSING * len(live):
         raise UserError(
-            f"{path}: {len(gone)} of {len(known)} pairs are missing; drop them all with --missing drop, "
+            f"{path}: {len(gone)} of {len(live)} pairs are missing; drop them all with --missing drop, "
             "or leave them as they are with --missing keep"
         )
-    return found + ([Edit("drop", e.example.id) for e in gone] if missing != "keep" else [])
+    return [Edit("drop", id) for id in gone]
 
 
-def _compared(entry: Entry, values: dict[str, str]) -> list[Edit]:
-    """What a line says of its example that is not so yet."""
-    example, found = entry.example, []
-    written = {part: _same_lines(values[part]) for part in ("question", "answer", "context")}
-    changed = {part: text for part, text in written.items() if text not in ("", _same_lines(getattr(example, part)))}
-    if changed:
-        found.append(Edit("edit", example.id, **changed))
-    if entry.status == "dropped" and values["status"] in ("train", "keep", "restore"):
-        found.append(Edit("restore", example.id))
-    if entry.status != "dropped" and values["status"] == "dropped":
-        found.append(Edit("drop", example.id))
+def _compared(pair: Pair, id: str, values: dict[str, str]) -> list[Edit]:
+    """What a line says of its pair that is not so yet. The pair had the line's id when the table was written."""
+    found, was_out = [], pair.entry.status == "dropped"
+    if was_out and pair.is_out and values["status"] in ("train", "keep", "restore"):
+        found.append(Edit("restore", pair.entry.example.id))
+    if not (was_out or pair.is_out) and values["status"] == "dropped":
+        found.append(Edit("drop", pair.entry.example.id))
+    had = (pair.edited.versions[id], pair.edited.example, pair.entry.example)
+    written = {part: _same_lines(values[part]) for part in PARTS}
+    old = {part: {"", *(_same_lines(getattr(example, part)) for example in had)} for part in PARTS}
+    if changed := {part: text for part, text in written.items() if text not in old[part]}:
+        found.append(Edit("edit", pair.entry.example.id, **changed))
     return found
-
-
-def _added(values: dict[str, str], known: Container[str]) -> list[Edit]:
-    """The pair of a line without an id; none where the run has it already."""
-    new = Edit("add", "", values["question"].strip(), values["answer"].strip(), values["context"].strip())
-    return [] if Example.pair(new.question, new.answer, context=new.context).id in known else [new]
 
 
 def _cell(text: str) -> str:

@@ -133,7 +133,7 @@ class Replies:
             except (ValueError, TypeError, AttributeError, KeyError):
                 lost += 1
         if lost:
-            console.warn(f"{path}: {lost} lines cannot be read; what they held is asked again")
+            console.warn(f"{path}: {console.counted(lost, 'line')} not readable; what was there is asked again")
 
     def get(self, key: str) -> Reply | None:
         """The reply to what hashes to `key`, if it was ever given."""

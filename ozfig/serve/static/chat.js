@@ -68,7 +68,7 @@ async function show(reply) {
       const stick = isAtEnd();
       article.querySelector(".body").textContent = text.trimStart();
       if (stick) toEnd();
-    } else {
+    } else if (name !== "sources") {
       const stick = isAtEnd();
       article.outerHTML = data.html;
       if (stick) toEnd();

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from ozfig import files
-from ozfig.edits import Layer
+from ozfig import edits, files
+from ozfig.edits import Edit, Layer
 from ozfig.prepare.review import page
 from ozfig.types import Dropped, Example, Flagged
 
@@ -65,6 +65,30 @@ def test_changes_go_into_the_layer(run, tmp_path):
     assert json.loads(review(run, "--import", str(table), "--json")[1])["edits"] == 1
 
 
+def test_an_edit_is_shown_and_can_be_taken_back_by_either_id(run):
+    old, new = TRAIN[1], edits.changed(TRAIN[1], Edit("edit", TRAIN[1].id, answer="A mooring."))
+    _, _, err = review(run, "--edit", old.id, "--answer", "A mooring.")
+    assert "before" in err
+    assert [part in err for part in (old.answer, "A mooring.", "1 edited", "ozfig run")] == [True] * 4
+    assert "Words" not in err  # nothing but what changed
+    files.write_jsonl(run / "prepare" / "train.jsonl", (e.to_row() for e in [new, *TRAIN[2:]]))
+    files.write_jsonl(run / "prepare" / "dropped.jsonl", [Dropped(old, "edited by hand", new.question).to_row()])
+    _, out, err = review(run, "--find", new.id, "--json")
+    assert json.loads(out)["entries"][0]["original"]["answer"] == old.answer
+    for id in (new.id, old.id):
+        before = (run / "edits.jsonl").read_text()
+        code, out, err = review(run, "--restore", id, "--json")
+        assert code == 0, err
+        change = json.loads(out)["changes"][0]
+        assert (change["before"]["answer"], change["after"]["answer"]) == ("A mooring.", old.answer)
+        assert Layer.read(run / "edits.jsonl").apply(old).example == old
+        (run / "edits.jsonl").write_text(before)
+    # one that was dropped after it was edited comes back edited
+    assert review(run, "--drop", old.id)[0] == review(run, "--restore", new.id)[0] == 0
+    found = Layer.read(run / "edits.jsonl").apply(old)
+    assert (found.example.answer, found.drop) == ("A mooring.", False)
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
@@ -73,6 +97,7 @@ def test_changes_go_into_the_layer(run, tmp_path):
         (["--answer", "Better."], "need --edit"),
         (["--drop", ASKED.id], "change it in that file"),
         (["--samples", "0"], "--samples"),
+        (["--export", "no/such/folder/pairs.csv"], "no/such/folder: no such folder"),
         (["--import", "nowhere.csv"], "nowhere.csv"),
     ],
 )

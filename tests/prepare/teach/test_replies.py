@@ -11,7 +11,7 @@ def test_a_torn_line_is_cut_off_and_a_broken_one_is_told(tmp_path, capsys):
         out.write('not json\n{"key": "b", "te')
     replies = Replies(path)
     replies.put("c", Reply("third"))
-    assert "1 lines cannot be read" in capsys.readouterr().err
+    assert "1 line not readable" in capsys.readouterr().err
     assert [getattr(Replies(path).get(key), "text", None) for key in "abc"] == ["first", None, "third"]
 
 

@@ -1,0 +1,52 @@
+"""The pages' password."""
+
+import pytest
+from starlette.testclient import TestClient
+
+from ozfig.serve.app import create_app
+from ozfig.serve.backend import Backend
+from ozfig.serve.models import Models
+from ozfig.serve.settings import Settings
+from ozfig.store.database import Store
+from ozfig.types import ModelRef
+
+
+@pytest.fixture
+def door(tmp_path):
+    """A client of an app with a password, whose model never loads: nobody asks it here."""
+    store = Store.open(str(tmp_path / "chat.db"))
+    backend = Backend(ModelRef("gguf", str(tmp_path / "a.gguf"), "a"), lambda: None)
+    app = create_app(Models([backend]), Settings(password="open sesame"), store)
+    yield TestClient(app, base_url="http://localhost", headers={"Accept": "text/html"})
+    store.close()
+
+
+def test_the_right_password_opens_the_pages(door):
+    assert door.get("/").url.path == "/login"
+    wrong = door.post("/login", data={"password": "sesame"})
+    assert wrong.status_code == 401
+    assert 'role="alert"' in wrong.text
+    assert not wrong.cookies
+    right = door.post("/login", data={"password": "open sesame"}, follow_redirects=False)
+    assert (right.status_code, right.headers["location"]) == (303, "/")
+    cookie = right.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
+    assert door.get("/").url.path == "/"
+    assert door.post("/logout").url.path == "/login"
+    assert door.get("/").url.path == "/login"
+
+
+def test_guessing_is_throttled(door):
+    replies = [door.post("/login", data={"password": str(i)}).status_code for i in range(7)]
+    assert replies == [401] * 5 + [429] * 2
+    last = door.post("/login", data={"password": "open sesame"})
+    assert last.status_code == 429
+    assert 0 < int(last.headers["retry-after"]) <= 61
+
+
+def test_another_site_cannot_log_in(door):
+    assert (
+        door.post("/login", data={"password": "open sesame"}, headers={"Origin": "http://evil.example"}).status_code
+        == 403
+    )
