@@ -28,7 +28,8 @@ class Server(Protocol):
     headers: dict[str, str]
 
 
-Launch = Callable[[], AbstractContextManager[Server]]
+Told = Callable[[str], None]  # what is being done while a model loads, in words
+Launch = Callable[[Told], AbstractContextManager[Server]]
 
 
 class Backend:
@@ -39,7 +40,7 @@ class Backend:
     def __init__(
         self,
         model: ModelRef,
-        launch: Callable[[], Any],
+        launch: Callable[..., Any],
         on_failure: Callable[[], None] = lambda: None,
         turnstile: Turnstile | None = None,
     ) -> None:
@@ -50,6 +51,7 @@ class Backend:
         self.wake: Callable[[], None] = lambda: None  # how a model that is not loaded asks to be
         self.error: Exception | None = None
         self.loading = False
+        self.doing = ""  # what takes the time while it loads
         self.used = 0.0  # when it was last asked
         self.bytes = 0  # what it takes in memory, about
         self.context = 0
@@ -94,7 +96,8 @@ class Backend:
             self.wake()
         if failed is not None:
             raise ApiError(503, f"the model could not be loaded: {failed}", "model_failed")
-        raise ApiError(503, f"the model {self.model.name} is still loading", "model_loading")
+        doing = f": {self.doing}" if self.doing else ""
+        raise ApiError(503, f"the model {self.model.name} is still loading{doing}", "model_loading")
 
     async def complete(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """One whole reply. Raises ApiError with what the model refused, 429 when too many wait."""
@@ -139,9 +142,12 @@ class Backend:
         wanted = {"content": text, "add_special": True, "parse_special": True}
         return len((await self._complete("/tokenize", wanted))["tokens"])
 
+    def _tell(self, doing: str) -> None:
+        self.doing = doing
+
     async def _open(self) -> Any:
         """What answers, once it is loaded; what has to be closed is put on the stack."""
-        server = await asyncio.to_thread(self._launch)
+        server = await asyncio.to_thread(self._launch, self._tell)
         running = await asyncio.to_thread(server.__enter__)
         self._stack.push_async_callback(asyncio.to_thread, server.__exit__, None, None, None)
         # llama.cpp closes idle connections at any moment, so each request opens its own: it is loopback

@@ -177,7 +177,7 @@ def test_a_body_that_is_not_json(web):
 def inside(gguf, tmp_path):
     """The app in this process, so that the model server behind it can be looked at: (url, LlamaServer)."""
     llama = LlamaServer(gguf, threads=1)
-    backend = Backend(ModelRef("gguf", str(gguf), "pebble"), lambda: llama)
+    backend = Backend(ModelRef("gguf", str(gguf), "pebble"), lambda told: llama)
     store = Store.open(str(tmp_path / "chat.db"))
     config = uvicorn.Config(create_app(Models([backend]), Settings(), store), port=0, log_level="warning")
     server = uvicorn.Server(config)

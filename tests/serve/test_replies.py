@@ -69,7 +69,7 @@ def app(llama, tmp_path, section, documents=None, system="Be kind."):
     model = ModelRef("gguf", str(llama.path), "pebble", sha256="ab" * 32)
 
     @contextmanager
-    def launch():
+    def launch(told):
         yield llama
 
     backend, store = Noting(model, launch), Store.open(str(tmp_path / "chat.db"))
