@@ -21,9 +21,10 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from ozfig.prepare.items import SENTENCE_END, all_parts
+from ozfig.overlap.items import all_parts
 from ozfig.prepare.leaks import find_leaks
 from ozfig.recipe import Leaks
+from ozfig.retrieval.chunk import SENTENCE
 from ozfig.types import Example
 
 DATA = Path(os.environ.get("OZFIG_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -81,7 +82,7 @@ def training(count: int) -> tuple[list[Example], int]:
 
 def plants(found: list[Example]) -> dict[str, list[str]]:
     rng = random.Random(11)
-    sentences = [s for item in found for s in SENTENCE_END.split(item.context) if len(s.split()) >= 8]
+    sentences = [s for item in found for s in SENTENCE.split(item.context) if len(s.split()) >= 8]
     questions = [item.question for item in found]
     short = [q for q in questions if 4 <= len(re.findall(r"\w+", q)) <= 7]
     stems = [" ".join(part.words) for part in all_parts(found) if part.kind == "stem"]

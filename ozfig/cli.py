@@ -9,7 +9,7 @@ import json
 import os
 import sys
 import webbrowser
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -159,14 +159,20 @@ def tune(
     target: Target,
     *,
     show_tokens: Annotated[
-        int, Parameter(help="Train nothing; print so many rows and what of them is trained on.", validator=AT_LEAST_ONE)
-    ] = 0,
+        int | None,
+        Parameter(help="Train nothing; print so many rows and what of them is trained on.", validator=AT_LEAST_ONE),
+    ] = None,
+    processes: Annotated[
+        int | None, Parameter(help="Train in so many processes, as tune.processes says.", validator=AT_LEAST_ONE)
+    ] = None,
     options: Options = Options(),
 ) -> None:
     """Fine-tune the base model.
 
     Earlier stages run first where they must.
     """
+    if processes:
+        options = replace(options, settings=[*(options.settings or []), f"tune.processes={processes}"])
     if not show_tokens:
         return _execute(target, "tune", options)
     from ozfig import pipeline
@@ -180,16 +186,27 @@ def tune(
 
 
 @app.command(sort_key=6)
-def plan(target: Target, *, options: Options = Options()) -> None:
-    """Say which stages would run, and why, before anything starts."""
+def plan(
+    target: Target,
+    *,
+    calibrate: Annotated[bool, Parameter(help="Time a few steps of training, once a machine and model.")] = True,
+    options: Options = Options(),
+) -> None:
+    """Say which stages would run, why, and what they will take in time, memory and disk, before anything starts."""
     from ozfig import pipeline
+    from ozfig.forecast import book
 
     recipe, run = options.open(target)
     rows = pipeline.plan(recipe, run, refresh=options.refresh)
+    found = book.forecast(recipe, run, calibrate)
     if options.as_json:
-        print(json.dumps({"run": str(run.folder), "stages": rows}))
-    else:
-        console.table(str(run.folder), ["stage", "", "why"], [[r["stage"], r["status"], r["why"]] for r in rows])
+        stages = [{**row, **({"estimate": found[row["stage"]]} if row["stage"] in found else {})} for row in rows]
+        return print(json.dumps({"run": str(run.folder), "stages": stages}))
+    cells = [[r["stage"], r["status"], r["why"], *console.amounts(found.get(r["stage"]))] for r in rows]
+    console.table(str(run.folder), ["stage", "", "why", "time", "memory", "disk"], cells)
+    if found:
+        return console.note(f"tune: {found['tune']['basis']}; export and evaluate: {found['evaluate']['basis']}")
+    return console.note("the base is not on this disk; what it will take can be said after its first download")
 
 
 @app.command(sort_key=7)
@@ -252,6 +269,59 @@ def report(
         _show_report(page)
     if open_page:
         webbrowser.open(page.resolve().as_uri())
+
+
+@app.command(sort_key=7)
+def compare(
+    first: Path,
+    second: Path,
+    /,
+    *more: Path,
+    out: Annotated[Path | None, Parameter(help="Where the page goes. [default: compare-A-B beside RUN_A]")] = None,
+    as_json: Json = False,
+) -> None:
+    """Compare runs that were measured on the same held-out questions: which is better, and is it noise?
+
+    Parameters
+    ----------
+    first
+        A run folder.
+    second
+        Another one; differences are of this one minus the first.
+    more
+        Further ones.
+    """
+    from ozfig import registry
+
+    _show_page(registry.find("compare", "runs")([first, second, *more], out), as_json)
+
+
+experiment = App(
+    name="experiment", help="Make runs that differ in one choice, and say what the choice did.", sort_key=9
+)
+app.command(experiment)
+
+
+@experiment.command
+def context(
+    target: Target,
+    *,
+    out: Annotated[Path | None, Parameter(help="Where the page goes. [default: NAME-experiment in --runs]")] = None,
+    options: Options = Options(),
+) -> None:
+    """Tune on questions alone and on questions with their passages, and measure both without and with them."""
+    from ozfig import experiments
+
+    recipe, run = options.open(target)
+    _show_page(experiments.context(recipe, options.runs or run.folder.parent, out, options.refresh), options.as_json)
+
+
+def _show_page(found: dict[str, str], as_json: bool) -> None:
+    """Print what a page of several runs says, for scripts or for people."""
+    if as_json:
+        return print(json.dumps(found))
+    console.say(f"\n  [bold]{found['verdict']}[/bold]\n\n  report  {found['report']}")
+    return None
 
 
 @app.command(sort_key=8)

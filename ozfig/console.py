@@ -135,6 +135,20 @@ def _print(console: Console, grid: Table, narrowest: int = 0) -> None:
     console.print(grid, crop=False)
 
 
+def amounts(taken: dict[str, Any] | None) -> list[str]:
+    """Time, memory and disk of a stage as cells; empty ones where they are not known."""
+    if taken is None:
+        return ["", "", ""]
+    seconds, unit = taken["seconds"], "s"
+    for more, larger in ((60, "min"), (60, "h")):
+        if seconds >= 2 * more:
+            seconds, unit = seconds / more, larger
+    cells = [f"{seconds:.0f} {unit}" if seconds >= 10 else f"{seconds:.1f} {unit}"]
+    return cells + [
+        f"{mb / 1024:.1f} GB" if mb >= 1024 else f"{mb:.0f} MB" for mb in (taken["memory_mb"], taken["disk_mb"])
+    ]
+
+
 def stage_line(name: str, status: str, seconds: float) -> None:
     """Print one line for a stage that ended."""
     mark = "[green]✓[/green]" if status == "done" else "[dim]·[/dim]"

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import platform
-import resource
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
@@ -14,11 +13,12 @@ from pathlib import Path
 from typing import Any, get_args
 from urllib.parse import urlsplit
 
-from ozfig import __version__, console, files, prompts, recipes, registry
+from ozfig import __version__, console, files, prompts, recipes, registry, usage
 from ozfig.engines import weights
 from ozfig.engines.archive import is_url
 from ozfig.engines.resolve import locate, resolve
 from ozfig.errors import OzfigError, UserError
+from ozfig.forecast import book
 from ozfig.recipe import OtherModel, Pretrain, Recipe
 from ozfig.recipe.export import Quant
 from ozfig.runs import EDITS, RECIPE, STAGES, Run
@@ -78,8 +78,12 @@ PIPELINE = [
             **{f"manifest_{name}": f"{name}/manifest.json" for name in STAGES[:-1]},
             "index": "prepare/index",
             "dropped": "prepare/dropped.jsonl",
+            "recipe": RECIPE,
             "tune_log": "tune/log.jsonl",
+            "validation": "tune/validation.jsonl",
+            "speed": "tune/speed.json",
             "shown_tokens": "tune/shown_tokens.json",
+            "plan": book.NAME,
         },
         models=("base", "tuned", "quantised"),
         uses=("seed", "system"),
@@ -148,8 +152,9 @@ def execute(
     until: str = STAGES[-1],
     refresh: bool = False,
     announce: Callable[[str, str, float], None] | None = None,
+    skip: Collection[str] = (),
 ) -> Result:
-    """Run every stage up to `until` that is not done; the run folder is locked meanwhile.
+    """Run every stage up to `until` that is not done, but for those to skip; the run folder is locked meanwhile.
 
     A stage that was killed starts again in its folder and continues what it can.
     """
@@ -161,14 +166,17 @@ def execute(
         models.pop("base", None)
         report: dict[str, dict[str, Any]] = {}
         frozen = recipe
-        for stage in _until(until):
+        for stage in (stage for stage in _until(until) if stage.name not in skip):
             began = time.monotonic()
             models |= _base(stage, recipe, models)
             step = _look(stage, recipe, run, models, refresh)
             if step.reason:
+                if stage.name == "tune":
+                    book.open_book(recipe, run)
                 outcome, manifest = _perform(step, recipe, run, models, refresh)
                 models = _kept(models, stage) | outcome.models
                 run.write_models(models)
+                book.note(run, manifest)
                 run.write_manifest(manifest)  # last: with it the stage counts as done
             frozen = _resolved(frozen, run.manifest(stage.name))
             status = "done" if step.reason else "skipped"
@@ -300,7 +308,6 @@ def _perform(
     manifest.unlink(missing_ok=True)
     files.write_text(marker, step.key)
     inputs = _inputs(stage, recipe, run) | {n: run.folder / p for n, p in stage.reads.items()}
-    began = time.monotonic()
     job = Job(
         name=recipe.name,
         section=getattr(recipe, stage.name),
@@ -312,7 +319,8 @@ def _perform(
         cache=run.folder.resolve() / "cache" / stage.name,
         refresh=refresh,
     )
-    outcome: Outcome = registry.find("stage", stage.name)(job)
+    with usage.measured() as used:
+        outcome: Outcome = registry.find("stage", stage.name)(job)
     hashes = _hashes(stage, recipe, run)
     frozen = _with(recipe, outcome.resolved)
     return outcome, Manifest(
@@ -323,8 +331,10 @@ def _perform(
         outputs={name: files.sha256_path(folder / name) for name in sorted(outcome.outputs)},
         metrics=outcome.metrics | ({"resolved": outcome.resolved} if outcome.resolved else {}),
         versions=_versions(),
-        seconds=round(time.monotonic() - began, 2),
-        peak_memory_mb=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        seconds=round(used.seconds, 2),
+        peak_memory_mb=round(used.peak_memory_mb, 1),
+        disk_mb=round(usage.disk_mb(folder), 2),
+        continued=unfinished,
     )
 
 

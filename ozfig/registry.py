@@ -20,6 +20,8 @@ PLUGINS: dict[str, dict[str, str]] = {
         "evaluate": "ozfig.evaluate.stage:run",
     },
     "report": {"summary": "ozfig.evaluate.report:summary_table", "headline": "ozfig.evaluate.report:headline"},
+    "compare": {"runs": "ozfig.evaluate.joined.versus:compare"},
+    "experiment": {"context": "ozfig.evaluate.joined.context:write_context"},
     "benchmarks": {
         "names": "ozfig.evaluate.tasks.names:check",
         "load": "ozfig.evaluate.tasks.load:load",

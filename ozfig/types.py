@@ -238,7 +238,8 @@ class Comparison(Row):
 class Manifest(Row):
     """What a stage did: written last, so that a folder without one is unfinished.
 
-    `outputs` maps the stage's files to their hashes; pages for people are not hashed and not listed.
+    `outputs` maps the stage's files to their hashes; pages for people are not hashed and not listed. A stage that
+    went on from where it was stopped is `continued`; its seconds are those of the rest.
     `frozen_key` is the key of the same section with every `auto` resolved, as the run's own recipe has it.
     """
 
@@ -251,6 +252,8 @@ class Manifest(Row):
     versions: dict[str, str]
     seconds: float
     peak_memory_mb: float
+    disk_mb: float = 0.0
+    continued: bool = False
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Manifest:

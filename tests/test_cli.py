@@ -22,13 +22,26 @@ def test_help_names_every_verb_and_loads_nothing_heavy(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stderr
-    for verb in ("run", "gather", "prepare", "tune", "export", "evaluate", "plan", "serve", "pretrain"):
+    for verb in (
+        "run",
+        "gather",
+        "prepare",
+        "tune",
+        "export",
+        "evaluate",
+        "plan",
+        "serve",
+        "pretrain",
+        "compare",
+        "experiment",
+    ):
         assert f" {verb} " in done.stdout
 
 
 def test_plan_loads_no_torch(tmp_path):
     code = (
-        "import sys; sys.argv = ['ozfig', 'plan', 'demo', '--json']\nfrom ozfig.cli import main\nmain()\n"
+        "import sys; sys.argv = ['ozfig', 'plan', 'demo', '--json', '--no-calibrate']\n"
+        "from ozfig.cli import main\nmain()\n"
         "assert 'torch' not in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False)

@@ -135,7 +135,7 @@ def test_many_killed_runs_end_with_the_same_hashes(finished, tmp_path):
 
 def test_the_recipe_in_a_run_folder_belongs_to_that_run(finished, tmp_path):
     _, run, _ = finished
-    words = [sys.executable, "-m", "ozfig.cli", "plan", str(run.folder / "recipe.yaml"), "--json"]
+    words = [sys.executable, "-m", "ozfig.cli", "plan", str(run.folder / "recipe.yaml"), "--json", "--no-calibrate"]
     found = json.loads(subprocess.run(words, capture_output=True, text=True, check=True, cwd=tmp_path).stdout)
     assert found["run"] == str(run.folder)
     assert {row["status"] for row in found["stages"]} == {"skip"}

@@ -34,6 +34,24 @@ def resolve(base: str, head: str = "auto") -> ModelRef:
     return _reference(_download(name), name, head)
 
 
+def here(base: str) -> Path | None:
+    """The folder of `base` if it is on this disk already, the hub's cache included; nothing is downloaded."""
+    folder = locate(base)
+    if folder is not None:
+        return folder
+    if archive.is_url(base):
+        kept = archive.cache() / archive.Packed.parse(base).sha256
+        return kept if (kept / "config.json").is_file() else None
+    try:
+        from huggingface_hub import snapshot_download
+    except ModuleNotFoundError:
+        return None
+    try:
+        return Path(snapshot_download(NAMES.get(base, base), local_files_only=True))
+    except OSError:  # as it says that the cache has nothing of it
+        return None
+
+
 def head_for(base: str) -> str:
     """The head of a base, for help texts: of a local one by its configuration, of another by its name."""
     folder = locate(base)

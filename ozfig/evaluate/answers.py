@@ -19,22 +19,24 @@ _WORD = re.compile(r"\w[\w'’-]*")
 ALIKE = 0.005  # a difference that two decimals do not show
 
 
-def side_by_side(items: Sequence[Example], samples: Sequence[Sample], figures: Figures) -> list[dict[str, Any]]:
-    """One entry a question, ordered by how far tuning moved its score."""
+def side_by_side(
+    items: Sequence[Example], samples: Sequence[Sample], figures: Figures, step: tuple[str, str] = ("base", "tuned")
+) -> list[dict[str, Any]]:
+    """One entry a question, ordered by how far the score moved from the first point of `step` to the second."""
     said: dict[str, list[Sample]] = {}
     for sample in samples:
         said.setdefault(sample.item, []).append(sample)
-    entries = [_entry(item, said[item.id], figures) for item in items if item.id in said]
+    entries = [_entry(item, said[item.id], figures, step) for item in items if item.id in said]
     return sorted(entries, key=lambda e: (-abs(e["change"]), -abs(e["loss_change"])))
 
 
-def _entry(item: Example, samples: list[Sample], figures: Figures) -> dict[str, Any]:
+def _entry(item: Example, samples: list[Sample], figures: Figures, step: tuple[str, str]) -> dict[str, Any]:
     metric = figures.primary
     main = {s.model: s for s in samples if s.condition == figures.condition}
     change = loss_change = 0.0
-    if "base" in main and "tuned" in main:
-        change = main["tuned"].scores[metric] - main["base"].scores[metric]
-        loss_change = _loss(main["tuned"]) - _loss(main["base"])
+    if all(point in main for point in step):
+        before, after = (main[point] for point in step)
+        change, loss_change = after.scores[metric] - before.scores[metric], _loss(after) - _loss(before)
     smaller = "tuned" in main and "quantised" in main and main["tuned"].reply != main["quantised"].reply
     return {
         "question": item.question,
@@ -44,7 +46,7 @@ def _entry(item: Example, samples: list[Sample], figures: Figures) -> dict[str, 
         "loss_change": loss_change,
         "moved": "level" if abs(change) < ALIKE else "better" if change > 0 else "worse",
         "smaller": "differs" if smaller else "same",
-        "brief": " → ".join(number(main[p].scores[metric]) for p in ("base", "tuned") if p in main),
+        "brief": " → ".join(number(main[p].scores[metric]) for p in step if p in main),
         "metric": label(metric),
         "conditions": [
             {

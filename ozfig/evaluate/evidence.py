@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ozfig import files
+from ozfig import files, recipes
+from ozfig.recipe import Recipe
 from ozfig.types import Dropped, Example, Job, Manifest
 
 EXAMPLES_SHOWN = 4
@@ -27,6 +28,10 @@ class Evidence:
     log: list[dict[str, Any]]
     tokens: list[list[tuple[str, bool]]]
     full_bytes: int
+    validation: list[dict[str, Any]] = field(default_factory=list)
+    speed: dict[str, float] = field(default_factory=dict)
+    recipe: Recipe | None = None
+    plan: dict[str, Any] = field(default_factory=dict)
 
     def metric(self, stage: str, name: str) -> Any:
         """A figure of a stage's manifest, or None."""
@@ -44,7 +49,11 @@ def read(job: Job) -> Evidence:
         dropped=[Dropped.from_row(row) for row in _rows(job, "dropped")],
         log=list(_rows(job, "tune_log")),
         tokens=[[(text, trained) for text, trained in runs] for runs in tokens[:ROWS_SHOWN]],
+        plan=files.read_json(path) if (path := _there(job, "plan")) else {},
         full_bytes=sum(p.stat().st_size for p in merged.glob("*.safetensors")) if merged else 0,
+        validation=list(_rows(job, "validation")),
+        speed=files.read_json(path) if (path := _there(job, "speed")) else {},
+        recipe=recipes.load(Recipe, path) if (path := _there(job, "recipe")) else None,
     )
 
 

@@ -22,6 +22,9 @@ LABELS = {
     "answer_words": "Words in the reply",
     "perplexity": "Perplexity of the reference answers",
     "answer_loss": "Loss of the reference answers",
+    "acc": "Accuracy",
+    "acc_norm": "Accuracy, by length",
+    "bits_per_byte": "Bits a byte",
 }
 CONDITIONS = {CLOSED: "closed book", RETRIEVED: "with what a search finds", GOLD: "with the right passage"}
 UP_TO_ONE = {
@@ -33,6 +36,8 @@ UP_TO_ONE = {
     "bleu4",
     "rouge_l",
     "chrf",
+    "acc",
+    "acc_norm",
 }
 PRIMARY = ["token_f1", "bleu4", "bertscore", "exact_match"]
 MINUS = "\N{MINUS SIGN}"
@@ -98,12 +103,24 @@ def outcome(comparison: Comparison | None) -> Outcome | None:
         return None
     if comparison.is_noise or comparison.metric in NEUTRAL:
         return "noise"
-    return "better" if (comparison.difference > 0) != (comparison.metric in LOWER_IS_BETTER) else "worse"
+    return "better" if (comparison.difference > 0) != is_lower_better(comparison.metric) else "worse"
+
+
+def is_lower_better(metric: str) -> bool:
+    """Whether a fall of a metric is a gain; a benchmark's metric may name its filter behind a comma."""
+    return metric.split(",")[0] in LOWER_IS_BETTER
+
+
+def is_share(metric: str) -> bool:
+    """Whether a metric goes from 0 to 1."""
+    return metric.split(",")[0] in UP_TO_ONE
 
 
 def label(metric: str) -> str:
     """A metric's name for people."""
-    return LABELS.get(metric, metric.replace("_", " ").capitalize())
+    name, _, selection = metric.partition(",")
+    known = LABELS.get(name, name.replace("_", " ").capitalize())
+    return f"{known} ({selection})" if selection else known
 
 
 def word(comparison: Comparison) -> str:

@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from ozfig.evaluate import evidence
 from ozfig.evaluate import figures as f
 from ozfig.evaluate.evidence import Evidence
 from ozfig.evaluate.figures import Figures
-from ozfig.evaluate.results import CLOSED, GOLD, LOWER_IS_BETTER, NEUTRAL, RETRIEVED, STEPS, Table
+from ozfig.evaluate.results import CLOSED, GOLD, LOWER_IS_BETTER, NEUTRAL, RETRIEVED, STEPS, Plan, Table
 from ozfig.evaluate.statistics import Z95, mean_and_stderr
 from ozfig.pages import charts
 from ozfig.types import Comparison, Example, Sample
 
+UNASKED = "cannot be asked without the text"
+
 
 @dataclass(frozen=True)
 class Story:
-    """All that the page tells: the report, the questions with every reply, and the evidence."""
+    """All that the page tells: the report, the questions with every reply, the benchmarks' samples, the evidence."""
 
     report: dict[str, Any]
     items: list[Example]
     samples: list[Sample]
     evidence: Evidence
     run: str
+    task_samples: Sequence[dict[str, Any]] = ()
 
 
 def names(story: Story) -> dict[str, str]:
     """What the points are called on the page: the quantised one by its type, further ones as in the report."""
     quants = story.evidence.metric("export", "files") or {}
-    measured = {point: point for point in Figures(story.report).points}
+    measured = {row["model"]: row["model"] for row in story.report["scores"]}
     return measured | {"base": "base", "tuned": "tuned", "quantised": next(iter(quants), "quantised")}
 
 
@@ -58,21 +61,30 @@ def facts(story: Story, found: Figures, names: dict[str, str]) -> list[dict[str,
 
 def _fact(name: str, value: str, change: Comparison, shown: str = "") -> dict[str, str]:
     """A figure with its paired difference."""
-    return {**_change(change), "name": name, "value": value, "change": shown, "n": f"n {change.n:,}"}
+    return {**change_of(change), "name": name, "value": value, "change": shown, "n": f"n {change.n:,}"}
 
 
-def groups(found: Figures, names: dict[str, str], metrics: Sequence[str]) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class View:
+    """How points are shown: what they are called, which are compared, and in whose colour they are drawn."""
+
+    names: Mapping[str, str]
+    steps: Sequence[tuple[str, str]] = (("base", "tuned"), ("tuned", "quantised"))
+    colours: Mapping[str, str] = field(default_factory=dict)
+
+
+def groups(found: Figures, view: View, metrics: Sequence[str]) -> list[dict[str, Any]]:
     """One group of charts for each condition; a metric has the same axis in all of them."""
     groups = []
     for condition in found.conditions:
-        shown = [_chart(found, names, metric, condition) for metric in metrics]
+        shown = [_chart(found, view, metric, condition) for metric in metrics]
         title = f.CONDITIONS.get(condition, condition)
         n = max((s.n for m in metrics for p in found.points if (s := found.score(p, condition, m))), default=0)
         groups.append({"title": title[0].upper() + title[1:], "n": n, "charts": shown})
     return groups if metrics else []
 
 
-def _chart(found: Figures, names: dict[str, str], metric: str, condition: str) -> dict[str, Any]:
+def _chart(found: Figures, view: View, metric: str, condition: str) -> dict[str, Any]:
     """The bars of one metric under one condition, and the paired differences below them."""
     everywhere = [s for p in found.points for c in found.conditions if (s := found.score(p, c, metric))]
     top = charts.nice_top(max(s.mean + Z95 * s.stderr for s in everywhere))
@@ -83,24 +95,25 @@ def _chart(found: Figures, names: dict[str, str], metric: str, condition: str) -
             low, high = score.mean - Z95 * score.stderr, score.mean + Z95 * score.stderr
             rows.append(
                 {
-                    "name": names.get(point, point),
-                    "bar": charts.bar(score.mean, low, high, top, point),
+                    "name": view.names.get(point, point),
+                    "bar": charts.bar(score.mean, low, high, top, view.colours.get(point, point)),
                     "mean": found.mean(score),
                     "margin": found.margin(score),
                 }
             )
     changes = [
-        {"name": f"{names[b]} {f.MINUS} {names[a]}", **_change(change, " nats" if metric == "perplexity" else "")}
-        for a, b in (("base", "tuned"), ("tuned", "quantised"))
+        {"name": f"{view.names[b]} {f.MINUS} {view.names[a]}", **change_of(change, metric)}
+        for a, b in view.steps
         if (change := found.compare(a, b, condition, metric))
     ]
     lower = metric in LOWER_IS_BETTER
     return {"label": f.label(metric), "lower": lower, "rows": rows, "changes": changes, "top": f"{top:,g}"}
 
 
-def _change(change: Comparison, unit: str = "") -> dict[str, str]:
+def change_of(change: Comparison, metric: str = "") -> dict[str, str]:
+    """A paired difference as the page shows it; of perplexity, in nats."""
     return {
-        "text": f"{f.difference(change)}{unit}",
+        "text": f"{f.difference(change)}{' nats' if metric == 'perplexity' else ''}",
         "interval": f.interval(change),
         "outcome": f.outcome(change) or "noise",
         "word": unclear(change),
@@ -112,21 +125,30 @@ def unclear(change: Comparison) -> str:
     return f.word(change) if f.word(change) in ("noise", "identical") and change.metric not in NEUTRAL else ""
 
 
-def heat(samples: Sequence[Sample], metric: str) -> dict[str, Any]:
-    """Base and tuned, without and with text, over the questions that all cells were asked; empty without such."""
-    table = Table(samples)
-    measured = {condition for _, condition in table.cells}
-    columns = [condition for condition in (CLOSED, RETRIEVED, GOLD) if condition in measured]
-    cells = [(point, condition) for point in ("base", "tuned") for condition in columns]
-    items = table.shared(*cells)
+def heat(
+    samples: Sequence[Sample],
+    metric: str,
+    points: Sequence[str] = ("base", "tuned"),
+    columns: Sequence[str] = (),
+    documents: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Models without and with text, over the questions that all cells were asked; empty without such.
+
+    `columns` are the conditions, by default those that were asked. A cell that could not be asked, as an extractive
+    model's closed-book one, holds None. `documents` names what each question is about, for the errors.
+    """
+    table, plan = Table(samples), Plan(documents=documents or {})
+    columns = columns or [c for c in (CLOSED, RETRIEVED, GOLD) if any((point, c) in table.cells for point in points)]
+    cells = [(point, c) for point in points for c in columns if (point, c) in table.cells]
+    items = table.shared(*cells) if cells else []
     if len(items) < 2 or len(columns) < 2:
         return {}
-    found = {cell: mean_and_stderr(table.values(cell, metric, items)) for cell in cells}
+    found = {cell: mean_and_stderr(table.values(cell, metric, items), plan.clusters(items)) for cell in cells}
     digits = f.decimals(max(stderr for _, stderr in found.values()))
     # small scores stay pale, so that noise does not look like a pattern
     top = max(0.25, *(mean for mean, _ in found.values()))
     shown = {cell: _heat_cell(mean, stderr, digits, top) for cell, (mean, stderr) in found.items()}
-    rows = [{"point": p, "cells": [shown[p, c] for c in columns]} for p in ("base", "tuned")]
+    rows = [{"point": p, "cells": [shown.get((p, c)) for c in columns], "none": UNASKED} for p in points]
     return {"rows": rows, "n": len(items), "columns": [f.CONDITIONS[c] for c in columns]}
 
 
@@ -136,47 +158,6 @@ def _heat_cell(mean: float, stderr: float, digits: int, top: float) -> dict[str,
         "margin": f"± {f.number(Z95 * stderr, digits)}",
         "shade": round(5 + 35 * max(mean, 0) / top),
     }
-
-
-def files(story: Story, found: Figures, names: dict[str, str]) -> list[dict[str, Any]]:
-    """The exported files beside the tuned model: size, score, loss, and whether llama.cpp agrees."""
-    made = story.evidence.metric("export", "files") or {}
-    rows = []
-    if full := story.evidence.full_bytes:
-        rows.append({"name": "full precision", "size": f.size(full), "parity": "", **_measured(found, "tuned")})
-    for name, figures in made.items():
-        measured = _measured(found, "quantised" if name == names["quantised"] else name)
-        parity = _parity(figures.get("parity") or {})
-        rows.append({"name": name, "size": f.size(figures.get("bytes", 0)), "parity": parity, **measured})
-    return rows
-
-
-def _measured(found: Figures, point: str) -> dict[str, Any]:
-    """A point's score and loss where the verdict looks, with the difference from the tuned model."""
-    values: dict[str, Any] = {}
-    for column, metric in (("score", found.primary), ("loss", "answer_loss")):
-        score = found.score(point, found.condition, metric)
-        change = found.compare("tuned", point, found.condition, metric)
-        values[column] = found.mean(score)
-        values[f"{column}_change"] = _change(change) if change else None
-    return values
-
-
-def _parity(figures: dict[str, Any]) -> str:
-    """What the export's comparison with llama.cpp found, in a few words."""
-    if not figures:
-        return ""
-    agreement = f"{100 * figures.get('top1_agreement', 0):.0f} % of next tokens" if "top1_agreement" in figures else ""
-    same = f"{figures['token_ids_equal']} texts read alike" if "token_ids_equal" in figures else ""
-    return ", ".join(part for part in (same, agreement) if part)
-
-
-def training_curve(found: Evidence) -> dict[str, Any] | None:
-    """The training loss over tokens, drawn from the log."""
-    if len(found.log) < 2:
-        return None
-    rows = found.log
-    return charts.training([row["loss"] for row in rows], [row["tokens"] for row in rows], rows[-1]["step"])
 
 
 def versions(story: Story) -> list[tuple[str, str]]:
@@ -189,27 +170,6 @@ def versions(story: Story) -> list[tuple[str, str]]:
     manifests = list(story.evidence.manifests.values())
     packages = manifests[-1].versions if manifests else {}
     return rows + [(name, version) for name, version in sorted(packages.items()) if name != "ozfig"]
-
-
-def benchmarks(report: dict[str, Any]) -> list[dict[str, Any]]:
-    """The benchmarks' scores by model, with the differences that tuning and quantising made."""
-    rows = []
-    for listed in report.get("tasks", []):
-        found = Figures(report, listed["task"])
-        for metric in found.metrics:
-            scores = [found.score(p, listed["condition"], metric) for p in ("base", "tuned", "quantised")]
-            changes = [found.compare(a, b, listed["condition"], metric) for a, b in STEPS[:2]]
-            if any(scores):
-                rows.append(
-                    {
-                        "task": f"{listed['task']}, {metric}",
-                        "condition": listed["condition"],
-                        "n": max(s.n for s in scores if s),
-                        "scores": [(found.mean(s), f"± {f.number(s.stderr, 4)}") if s else ("", "") for s in scores],
-                        "changes": [_change(c) if c else None for c in changes],
-                    }
-                )
-    return rows
 
 
 def numbers(found: Figures) -> list[dict[str, Any]]:
@@ -225,7 +185,7 @@ def numbers(found: Figures) -> list[dict[str, Any]]:
                     "condition": f.CONDITIONS.get(condition, condition),
                     "n": max(s.n for s in scores.values() if s),
                     "scores": [(found.mean(s), found.margin(s)) if s else ("", "") for s in scores.values()],
-                    "changes": [{**_change(c), "p": f.p_value(c.p)} if c else None for c in changes],
+                    "changes": [{**change_of(c), "p": f.p_value(c.p)} if c else None for c in changes],
                 }
             )
     return rows

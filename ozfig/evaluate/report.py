@@ -13,12 +13,23 @@ from typing import Any
 from markupsafe import Markup
 
 from ozfig import files, pages
-from ozfig.evaluate import evidence, panels, verdict
+from ozfig.evaluate import (
+    benchmarks_panel,
+    evidence,
+    forecast,
+    learning,
+    overlap,
+    panels,
+    running_text,
+    task_answers,
+    tradeoff,
+    verdict,
+)
 from ozfig.evaluate import figures as f
 from ozfig.evaluate.answers import side_by_side
 from ozfig.evaluate.figures import Figures
 from ozfig.evaluate.panels import Story
-from ozfig.evaluate.results import LOWER_IS_BETTER, NEUTRAL, TASK
+from ozfig.evaluate.results import LOWER_IS_BETTER, NEUTRAL, TASK, documents
 from ozfig.types import Comparison
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -37,9 +48,11 @@ def page(story: Story) -> dict[str, Any]:
     """Every value that the templates show."""
     report, found = story.report, Figures(story.report)
     names = panels.names(story)
+    exported = tradeoff.files(story, found, names)
+    view = panels.View(names)
     judged = [m for m in found.metrics if m not in LOWER_IS_BETTER | NEUTRAL]
     return {
-        "style": pages.style(TEMPLATES / "report.css"),
+        "style": pages.style(TEMPLATES / "report.css", TEMPLATES / "measured.css"),
         "script": Markup((TEMPLATES / "report.js").read_text(encoding="utf-8")),
         "report": report,
         "date": datetime.now(UTC).strftime("%-d %B %Y"),
@@ -48,21 +61,30 @@ def page(story: Story) -> dict[str, Any]:
         "headline": report["verdict"],
         "sentences": verdict.sentences(report, names["quantised"]),
         "facts": panels.facts(story, found, names),
-        "groups": panels.groups(found, names, judged),
-        "likelihood": panels.groups(found, names, [m for m in found.metrics if m == "perplexity"]),
-        "heat": panels.heat(story.samples, found.primary),
+        "groups": panels.groups(found, view, judged),
+        "likelihood": panels.groups(found, view, [m for m in found.metrics if m == "perplexity"]),
+        "heat": panels.heat(story.samples, found.primary, documents=documents(story.items)),
         "advice": verdict.advice(report),
-        "files": panels.files(story, found, names),
+        "files": exported,
+        "tradeoff": tradeoff.plot(exported, found),
         "primary": f.label(found.primary),
-        "curve": panels.training_curve(story.evidence),
+        "curve": learning.curve(story.evidence),
         "answers": side_by_side(story.items, story.samples, found),
         "steps": evidence.steps(story.evidence),
         "drops": evidence.drops(story.evidence),
         "tokens": story.evidence.tokens,
+        "forecast": forecast.rows(story.evidence.plan),
+        "forecast_basis": forecast.basis(story.evidence.plan),
         "versions": panels.versions(story),
         "command": f"ozfig run {story.run}/recipe.yaml",
         "numbers": panels.numbers(found),
-        "benchmarks": panels.benchmarks(report),
+        "benchmarks": benchmarks_panel.panel(report, names, story.task_samples),
+        "benchmark_table": benchmarks_panel.table(report),
+        "forgetting": benchmarks_panel.forgetting(report),
+        "smaller": benchmarks_panel.smaller(report, names),
+        "texts": running_text.panel(report, names),
+        "overlap": overlap.panel(report, story.evidence),
+        "task_items": task_answers.shown(report, names, story.task_samples),
         "summary": summary(report),
         "columns": COLUMNS,
         "notes": report.get("notes", []),

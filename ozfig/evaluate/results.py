@@ -8,7 +8,7 @@ points (base, tuned, quantised, a further file or another model). Across conditi
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
@@ -39,13 +39,15 @@ Cell = tuple[str, str]
 class Plan:
     """How samples are compared: which points with which, from how many resamples, over which documents.
 
-    `documents` names each question's document; where it is empty, questions are taken as independent.
+    `documents` names each question's document; where it is empty, questions are taken as independent. `across`
+    are the cells to compare that differ in their condition.
     """
 
     resamples: int = 10_000
     seed: int = 7
     steps: Sequence[tuple[str, str]] = tuple(STEPS)
     documents: Mapping[str, str] = field(default_factory=dict)
+    across: Sequence[tuple[Cell, Cell]] = tuple(ACROSS)
 
     def clusters(self, items: Sequence[str]) -> list[str] | None:
         """The document of each question; None where no two share one, or one is all there is."""
@@ -112,7 +114,7 @@ def comparisons(samples: Sequence[Sample], plan: Plan) -> list[Comparison]:
     """Every paired difference that the report speaks of."""
     table = Table(samples)
     found = []
-    for a, b in _pairs(table, plan.steps):
+    for a, b in _pairs(table, plan):
         names, condition = ((a[0], b[0]), a[1]) if a[1] == b[1] else (("@".join(a), "@".join(b)), f"{a[1]}->{b[1]}")
         for metric in table.metrics:
             items = table.shared(a, b, metric=metric)
@@ -155,9 +157,9 @@ def adjusted(found: Sequence[Comparison]) -> list[Comparison]:
     return rows
 
 
-def _pairs(table: Table, steps: Iterable[tuple[str, str]]) -> Iterator[tuple[Cell, Cell]]:
+def _pairs(table: Table, plan: Plan) -> Iterator[tuple[Cell, Cell]]:
     """The cells to compare: along the models within each condition, then across conditions."""
     for condition in dict.fromkeys(condition for _, condition in table.cells):
-        for a, b in steps:
+        for a, b in plan.steps:
             yield (a, condition), (b, condition)
-    yield from ACROSS
+    yield from plan.across

@@ -7,7 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from ozfig import __version__, files, registry
-from ozfig.evaluate import bertscore, evidence, harness, panels, points, report, results, retrieved, text, verdict
+from ozfig.evaluate import (
+    bertscore,
+    evidence,
+    harness,
+    overlap,
+    panels,
+    points,
+    report,
+    results,
+    retrieved,
+    text,
+    verdict,
+)
 from ozfig.evaluate.tasks.table import Measured
 from ozfig.recipe import Evaluate
 from ozfig.types import Comparison, Example, Job, Outcome, Score
@@ -39,6 +51,7 @@ def run(job: Job, open_engine: harness.Open | None = None) -> Outcome:
     samples = harness.score(said, section, job.cache / "references")
     plan = results.Plan(section.resamples, job.seed, points.steps(models), results.documents(items))
     scores, compared = results.scores(samples, section.metrics, plan), results.comparisons(samples, plan)
+    windows: text.Measured = {}
     if section.text:
         windows = text.measure(section.text, models, open_engine, job.cache / "parts")
         scores += text.scores(section.text, windows)
@@ -51,12 +64,16 @@ def run(job: Job, open_engine: harness.Open | None = None) -> Outcome:
     recall = found.recall(items) if found else None
     notes = harness.notes(models, section)
     result = _report(job, scores, results.adjusted(compared), measured, recall, notes)
+    known = evidence.read(job)
+    read = overlap.of_text(section.text, windows) if section.text else {}
+    result["overlap"] = overlap.measure(known.train, overlap.sets(items, measured) | read)
     files.write_jsonl(job.folder / "samples.jsonl", (sample.to_row() for sample in samples))
     if measured:
         files.write_jsonl(job.folder / "task_samples.jsonl", measured.samples)
     files.write_json(job.folder / "report.json", result)
     run_folder = f"{job.folder.parent.parent.name}/{job.folder.parent.name}"
-    report.write(panels.Story(result, items, samples, evidence.read(job), run_folder), job.folder)
+    rows = measured.samples if measured else []
+    report.write(panels.Story(result, items, samples, known, run_folder, rows), job.folder)
     return Outcome(
         outputs=["samples.jsonl", "report.json", *(["task_samples.jsonl"] if measured else [])],
         metrics={"questions": len(items), "verdict": result["verdict"]},

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ozfig.evaluate.benchmarks_panel import forgetting
 from ozfig.evaluate.figures import CONDITIONS, Figures, difference, in_sentence, interval, outcome, word
 from ozfig.evaluate.results import CLOSED, GOLD, RETRIEVED
 from ozfig.types import Comparison
@@ -67,7 +68,7 @@ def sentences(report: dict[str, Any], quantisation: str = "quantised") -> list[s
     """The paragraph under the headline: replies, likelihood of the answers, passage, quantised file."""
     figures = Figures(report)
     parts = [_replies(figures), _likelihood(figures), _with_passage(figures), _smaller(figures, quantisation)]
-    return [part for part in [*parts, *_others(figures), *_texts(report)] if part]
+    return [part for part in [*parts, *_others(figures), *forgetting(report)[:1]] if part]
 
 
 def _others(figures: Figures) -> list[str]:
@@ -78,17 +79,6 @@ def _others(figures: Figures) -> list[str]:
         f"({_evidence(change)})."
         for point, change in found
         if change and point not in ("base", "quantised")
-    ]
-
-
-def _texts(report: dict[str, Any]) -> list[str]:
-    """What tuning did to running text."""
-    rows = [Comparison.from_row(row) for row in report["comparisons"] if row["task"].startswith("text:")]
-    return [
-        f"On {row.n:,} tokens of the text {row.task.removeprefix('text:')} tuning changes the bits a byte by "
-        f"**{difference(row)}** ({_evidence(row)})."
-        for row in rows
-        if (row.a, row.b, row.metric) == ("base", "tuned", "bits_per_byte")
     ]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 POINTS_DRAWN = 240  # a curve keeps its shape with so many points
+_NOTHING = Markup()
 
 
 def bar(value: float, low: float, high: float, top: float, name: str) -> Markup:
@@ -23,15 +24,18 @@ def bar(value: float, low: float, high: float, top: float, name: str) -> Markup:
     ).format(at=at, left=left, right=right, name=name)
 
 
-def curve(xs: Sequence[float], ys: Sequence[float], top: float) -> Markup:
-    """A noisy line and its running mean over an area of fixed height; x from the first to the last, y from zero."""
+def curve(xs: Sequence[float], ys: Sequence[float], top: float, more: Markup = _NOTHING) -> Markup:
+    """A noisy line and its running mean over an area of fixed height; x from the first to the last, y from zero.
+
+    `more` is drawn over it, in a square of 1,000 by 1,000.
+    """
     xs, ys = _thinned(xs, ys)
     smooth = running_mean(ys, max(2, len(ys) // 8))
     return Markup(
         '<svg class="curve" viewBox="0 0 1000 1000" preserveAspectRatio="none" aria-hidden="true">'
         '<path class="grid" d="M0 250H1000M0 500H1000M0 750H1000"/>'
-        '<path class="raw" d="{raw}"/><path class="line" d="{line}"/></svg>'
-    ).format(raw=_path(xs, ys, top), line=_path(xs, smooth, top))
+        '<path class="raw" d="{raw}"/><path class="line" d="{line}"/>{more}</svg>'
+    ).format(raw=_path(xs, ys, top), line=_path(xs, smooth, top), more=more)
 
 
 def training(losses: Sequence[float], tokens: Sequence[int], steps: int) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 
+from ozfig.overlap.words import normalised
 from ozfig.prepare import Context, Verdict, duplicates
 from ozfig.prepare.envelopes import unwrapped
-from ozfig.prepare.words import normalised
 from ozfig.recipe import ExactFilter, LengthFilter, NearFilter
 from ozfig.recipe.clean import Part
 from ozfig.types import Example

@@ -13,9 +13,9 @@ from functools import cached_property
 
 import numpy as np
 
+from ozfig.overlap.hashed import BATCH, ODD, Hashed, mixed
+from ozfig.overlap.words import NUMBER, words
 from ozfig.prepare.envelopes import unwrapped
-from ozfig.prepare.hashed import BATCH, ODD, Hashed, mixed
-from ozfig.prepare.words import NUMBER, words
 
 SHINGLE = 3
 PAIRS = 1 << 17  # candidate pairs that are waited for before they are compared ...

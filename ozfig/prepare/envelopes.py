@@ -5,7 +5,7 @@ Please answer the following question as well as you can: [who runs the yard?] Th
 
 from __future__ import annotations
 
-from ozfig.prepare.words import WORD, words
+from ozfig.overlap.words import WORD, words
 
 # an envelope is a run of these words at either end of a text ...
 FILLERS = frozenset(

@@ -9,15 +9,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ozfig.prepare import Verdict, contamination
-from ozfig.prepare.contamination import GRAM, STOCK
+from ozfig.overlap import contamination
+from ozfig.overlap.contamination import GRAM, STOCK
+from ozfig.overlap.words import content_words, grams, normalised, numbers
+from ozfig.prepare import Verdict
 from ozfig.prepare.duplicates import jaccard
-from ozfig.prepare.words import content_words, grams, normalised, numbers
 from ozfig.recipe import Leaks
 from ozfig.types import Example
 
 # the page that a question names before itself or in brackets at its end: "Boat hire: ...?", "... (Boat hire)?"
 NAMED_PAGE = re.compile(r"^[^:?]{3,60}: | \([^()]+\)(?=[?.]?$)")
+BENCHMARK = "leak: benchmark"  # how the reasons of such rows begin
 Leak = tuple[str, int, float | None]
 
 
@@ -40,9 +42,10 @@ def find_leaks(
                 kind, item, score = found
                 leaked[i] = True
                 yield Verdict(i, f"leak: {kind}", "drop", held_out[item].question, score)
-    for verdict in contamination.find(rows, benchmarks):
-        if not leaked[verdict.index]:
-            yield verdict
+    for held in contamination.find(rows, benchmarks):
+        if not leaked[held.row]:
+            question = benchmarks[held.item].question
+            yield Verdict(held.row, f"{BENCHMARK} {held.kind}", "drop", question, held.share)
 
 
 def _stock(rows: Sequence[Example], held_out: Sequence[Example]) -> set[str]:

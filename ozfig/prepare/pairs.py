@@ -11,9 +11,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from ozfig.overlap.words import content_words, normalised
 from ozfig.prepare import Context, Made, tables
 from ozfig.prepare.wording import inside, page_name, prose, shorten, swapped, with_article, worded
-from ozfig.prepare.words import content_words, normalised
 from ozfig.recipe import NoPairs, RulePairs
 from ozfig.retrieval import chunk
 from ozfig.retrieval.chunk import Passage, Section

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ozfig.overlap.words import content_words, numbers
 from ozfig.prepare import Context, Verdict
 from ozfig.prepare.duplicates import jaccard
-from ozfig.prepare.words import content_words, numbers
 from ozfig.recipe import SemanticFilter
 from ozfig.retrieval.vectors import embedded
 from ozfig.types import Example

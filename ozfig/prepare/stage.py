@@ -17,7 +17,7 @@ from ozfig import console, files, formats, registry
 from ozfig.edits import Layer
 from ozfig.engines import tokens
 from ozfig.errors import UserError
-from ozfig.prepare import Context, Made, Verdict, contamination, held_out, leaks, mix, personal, semantic, split
+from ozfig.prepare import Context, Made, Verdict, held_out, leaks, mix, personal, semantic, split
 from ozfig.prepare.review import page
 from ozfig.prepare.rows import StoredRows
 from ozfig.prepare.sieve import Laid, Sieve
@@ -233,7 +233,7 @@ def _tell_edits(layer: Layer, sieve: Sieve) -> None:
     leaked: Counter[str] = Counter()
     for reason, n in sieve.restored.items():
         if reason.startswith("leak: "):
-            leaked["benchmark" if reason.startswith(contamination.LEAK) else "held-out"] += n
+            leaked["benchmark" if reason.startswith(leaks.BENCHMARK) else "held-out"] += n
     for kind, n in sorted(leaked.items()):
         pairs = console.counted(n, "restored pair")
         console.warn(f"edits: {pairs} with a {kind} question; the scores will flatter the model")

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from ozfig.overlap.words import content_words
 from ozfig.prepare.wording import capital, ended, inside, page_name, with_article, worded
-from ozfig.prepare.words import content_words
 from ozfig.retrieval import chunk
 from ozfig.retrieval.chunk import Section
 from ozfig.types import Document

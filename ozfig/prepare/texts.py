@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import Any
 
 from ozfig.errors import UserError
+from ozfig.overlap.words import STOP_WORDS, normalised, stem, words
 from ozfig.prepare import Context, Verdict
 from ozfig.prepare.phrases import BOILERPLATE, FILLERS, REFUSAL
-from ozfig.prepare.words import STOP_WORDS, normalised, stem, words
 from ozfig.recipe import BoilerplateFilter, EncodingFilter, LanguageFilter, QuotingFilter, RefusalFilter
 from ozfig.types import Example, Message
 

@@ -81,6 +81,16 @@ seq2seq the bare text); chatml, alpaca and Jinja text are others. It goes into t
     """Which state is kept where there is a validation share: the one that measured best, or the last."""
     checkpoint_minutes: float = Field(2, gt=0)
     """Minutes between two checkpoints."""
+    processes: int = Field(1, ge=1)
+    """Processes that train together, on GPUs one each: a step's micro-batches are divided between them."""
+    sharding: Literal["auto", "ddp", "fsdp"] = "auto"
+    """Several processes: ddp gives each a copy of the model, fsdp a part of every weight (CUDA); auto: by its size."""
+
+    def forms(self, example: str, has_passage: bool) -> list[bool]:
+        """How the example of this id is shown: without its passage (False), with it (True), or both."""
+        # the id is a hash: the same ones every time
+        both = has_passage and int(example[:8], 16) < self.passage_share * 16**8
+        return {"none": [False], "always": [has_passage], "mixed": [False, True] if both else [False]}[self.context]
 
     @property
     def own_template(self) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from ozfig.errors import UserError
 from ozfig.recipe import Tune
 from ozfig.tune import machine
 
+State = dict[str, torch.Tensor]
 TASKS = {"auto": "CAUSAL_LM", "causal": "CAUSAL_LM", "seq2seq": "SEQ_2_SEQ_LM", "span": "QUESTION_ANS"}
 
 
@@ -87,11 +89,16 @@ def layers_of(model: Any) -> list[str]:
     return sorted({name for config in configs.values() for name in config.target_modules})
 
 
-def save_adapter(model: Any, tokenizer: Any, folder: Path, base: str, base_folder: Path) -> None:
-    """Write an adapter folder as PEFT lays it out, with the tokenizer; `base` is the name it says it sits on."""
+def save_adapter(
+    model: Any, tokenizer: Any, folder: Path, base: str, base_folder: Path, state: State | None = None
+) -> None:
+    """Write an adapter folder as PEFT lays it out, with the tokenizer; `base` is the name it says it sits on.
+
+    `state` holds the weights where the model does not hold them in one piece.
+    """
 
     def write(part: Path) -> None:
-        model.save_pretrained(part, safe_serialization=True)
+        model.save_pretrained(part, safe_serialization=True, state_dict=state)
         config = files.read_json(part / "adapter_config.json")
         # PEFT keeps the layers as a set, whose order changes from process to process
         config = {k: sorted(v) if isinstance(v, list) else v for k, v in config.items()}
@@ -102,9 +109,13 @@ def save_adapter(model: Any, tokenizer: Any, folder: Path, base: str, base_folde
     _write_folder(folder, write, tokenizer, base_folder)
 
 
-def save_model(model: Any, tokenizer: Any, folder: Path, dtype: torch.dtype, base_folder: Path) -> None:
-    """Write a whole model as Transformers lays it out, in the type that its base was stored in."""
-    _write_folder(folder, model.to(dtype).save_pretrained, tokenizer, base_folder)
+def save_model(
+    model: Any, tokenizer: Any, folder: Path, dtype: torch.dtype, base_folder: Path, state: State | None = None
+) -> None:
+    """Write a whole model as Transformers lays it out, in the type that its base was stored in; `state` as above."""
+    cast = {name: weights.to(dtype) for name, weights in state.items()} if state else None
+    write = partial((model if state else model.to(dtype)).save_pretrained, state_dict=cast)
+    _write_folder(folder, write, tokenizer, base_folder)
 
 
 def _write_folder(folder: Path, write: Callable[[Path], None], tokenizer: Any, base_folder: Path) -> None:

@@ -15,6 +15,7 @@ import transformers
 from ozfig import files
 from ozfig.engines.loading import first_line
 from ozfig.errors import OutsideError
+from ozfig.tune import group
 
 FOLDER = "checkpoints"
 UNFINISHED = "unfinished"
@@ -35,16 +36,22 @@ class AtomicTrainer(transformers.Trainer):  # type: ignore[misc]
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         folder = Path(self.args.output_dir)
-        shutil.rmtree(folder / UNFINISHED, ignore_errors=True)
+        if group.leads():
+            shutil.rmtree(folder / UNFINISHED, ignore_errors=True)
+        group.wait()
         try:
             super()._save_checkpoint(model, trial)
+            group.wait()  # each process adds a file of its own
+            if not group.leads():
+                return
             (written,) = (folder / UNFINISHED).iterdir()
             for path in written.rglob("*"):
                 if path.is_file():
                     with path.open("rb") as data:
                         os.fsync(data.fileno())
         except Exception:
-            shutil.rmtree(folder / UNFINISHED, ignore_errors=True)  # a part of one only takes room
+            if group.leads():
+                shutil.rmtree(folder / UNFINISHED, ignore_errors=True)  # a part of one only takes room
             raise
         older = whole(folder)
         written.rename(folder / written.name)
@@ -60,9 +67,10 @@ def whole(folder: Path) -> list[Path]:
 def resumable(folder: Path, identity: str) -> Path | None:
     """The checkpoint to go on from; checkpoints of another training are removed."""
     note = folder / "identity.json"
-    if not note.exists() or files.read_json(note) != identity:
+    if group.leads() and (not note.exists() or files.read_json(note) != identity):
         shutil.rmtree(folder, ignore_errors=True)
         files.write_json(note, identity)
+    group.wait()
     found = whole(folder)
     return found[-1] if found else None
 

@@ -48,7 +48,7 @@ def _lora_forward(layer: Any, name: str, x: torch.Tensor) -> torch.Tensor:
     a, b = layer.lora_A[name].weight, layer.lora_B[name].weight
     flat = x.reshape(-1, x.shape[-1])
     out = _LoraProduct.apply(flat, base.weight, base.bias, a, b, layer.scaling[name])
-    return out.view(*x.shape[:-1], -1)  # type: ignore[no-untyped-call, no-any-return]
+    return out.view(*x.shape[:-1], out.shape[-1])  # type: ignore[no-untyped-call, no-any-return]
 
 
 def _plain_lora(layer: Any) -> str:

@@ -32,8 +32,8 @@ class _LinearCrossEntropy(torch.autograd.Function):
         for_bias = torch.zeros_like(bias, dtype=torch.float32) if needs_bias else None
         weight = weight.to(hidden.dtype)
         size = max(16, CHUNK_BYTES // (4 * len(weight)))
-        for rows in torch.arange(len(hidden), device=hidden.device).split(size):
-            part = slice(int(rows[0]), int(rows[-1]) + 1)
+        for start in range(0, len(hidden), size):
+            part = slice(start, start + size)
             logits = nn.functional.linear(hidden[part], weight, bias)
             wanted = targets[part, None]
             shares = torch.softmax(logits, -1, dtype=torch.float32)

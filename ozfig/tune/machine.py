@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from ozfig.engines.sizes import activations
 from ozfig.errors import MissingExtra, UserError
 from ozfig.recipe import Tune
 
@@ -70,14 +71,10 @@ def _check_four_bits(device: str) -> None:
 
 
 def activation_bytes(config: Any, precision: str) -> int:
-    """About what one token's activations take until the backward pass, in all layers.
-
-    Twelve vectors of the hidden size and six of the feed-forward's a layer: inputs of the products, norms and
-    residuals, heads, gate, up and their product.
-    """
+    """About what one token's activations take until the backward pass, in all layers."""
     hidden, layers = config.hidden_size, config.num_hidden_layers
     inner = getattr(config, "intermediate_size", None) or 4 * hidden
-    return int(layers * (12 * hidden + 6 * inner) * DTYPES[precision].itemsize)
+    return int(activations(hidden, inner, layers) * DTYPES[precision].itemsize)
 
 
 def memory(device: str) -> int:
@@ -93,6 +90,7 @@ def micro_batch(section: Tune, config: Any, longest: int) -> Tune:
     Activations are computed again only where a micro-batch of the longest row would not fit otherwise.
     """
     fitting = int(MEMORY_SHARE * memory(section.device)) // activation_bytes(config, section.precision)
+    fitting //= section.processes if section.device == "cpu" else 1  # they share the machine's memory
     most = CPU_MICRO_BATCH if section.device == "cpu" else GPU_MICRO_BATCH
     recompute = fitting < longest if section.recompute == "auto" else section.recompute
     if recompute:  # one layer's activations and a vector for each of the others

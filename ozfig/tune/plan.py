@@ -13,11 +13,8 @@ import torch
 
 from ozfig.errors import UserError
 from ozfig.recipe import Tune
+from ozfig.recipe.steps import auto_batch_tokens
 from ozfig.tune import tokens
-
-STEPS = 200  # aim of batch_tokens: auto
-PACKED_LENGTH = 512  # tokens of a step, below which the processor is used badly
-LEAST_PACKED = 40  # fewer steps of that size in the whole run are too few to learn in
 
 
 @dataclass(frozen=True)
@@ -41,17 +38,9 @@ class Plan:
     @property
     def tokens_at(self) -> list[int]:
         """Tokens trained on after 0, 1, 2 ... steps."""
-        sizes = np.array([sum(len(row.ids) for row in sequence) for sequence in self.sequences])[self.order]
+        found = [sum(len(row.ids) for row in sequence if row.trained) for sequence in self.sequences]
+        sizes = np.array(found)[self.order]
         return [int(sizes[: step * self.per_step].sum()) for step in range(self.steps + 1)]
-
-
-def auto_batch_tokens(total: float) -> int:
-    """The power of two that comes nearest to 200 steps over `total` tokens, from 64 to 65,536.
-
-    512 at least, where 40 steps of that size remain.
-    """
-    least = PACKED_LENGTH if total >= LEAST_PACKED * PACKED_LENGTH else 64
-    return max(least, 1 << round(min(max(math.log2(total / STEPS), 6), 16)))
 
 
 def make_plan(rows: Sequence[tokens.Row], section: Tune, seed: int, micro: int, isolates: Callable[[], bool]) -> Plan:

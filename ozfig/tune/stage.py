@@ -8,27 +8,39 @@ from transformers import AutoConfig
 
 from ozfig import files
 from ozfig.engines.loading import context_length, load_tokenizer
-from ozfig.tune import adapters, checkpoints, heads, machine, trainer
+from ozfig.tune import adapters, checkpoints, group, heads, machine, sharding, trainer
+from ozfig.tune.launch import Launcher, chosen
 from ozfig.types import Example, Job, ModelRef, Outcome
 
 SHOWN = "shown_tokens.json"
 
 
-def run(job: Job) -> Outcome:
-    """Tune the base on the prepared pairs.
+def run(job: Job, launcher: Launcher | None = None) -> Outcome:
+    """Tune the base on the prepared pairs, in the processes that the recipe asks for or that `launcher` starts.
 
     Outputs: `adapter/` (PEFT's layout) or, for method full, `model/`, and `shown_tokens.json`, a few rows
     as runs of [text, trained]. Raises UserError when nothing can be trained on.
     """
+    section = machine.resolve(job.section)
+    sharding.settle(section, Path(job.models["base"].path))  # refused before anything starts
+    launcher = launcher or chosen(section.processes, section.device)
+    outcome: Outcome = launcher(tune, job)
+    return outcome
+
+
+def tune(job: Job) -> Outcome:
+    """The same in one process: alone, or as one of a group, whose first writes the files."""
     base = job.models["base"]
     section = machine.resolve(job.section.model_copy(update={"head": base.head or "causal"}))
+    section = sharding.settle(section, Path(base.path))
     head = heads.find(section.head)
     base_folder = Path(base.path)
     tokenizer = load_tokenizer(base_folder, section.own_template, base.head)
     examples = [Example.from_row(row) for row in files.read_jsonl(job.inputs["train"])]
     config = AutoConfig.from_pretrained(base_folder, local_files_only=True, trust_remote_code=False)
     data = head.encode_all(examples, tokenizer, section, job.system, context_length(config, tokenizer))
-    files.write_json(job.folder / SHOWN, head.show(data.rows, tokenizer))
+    if group.leads():
+        files.write_json(job.folder / SHOWN, head.show(data.rows, tokenizer))
 
     lora = section.method != "full"
     model = adapters.load_base(base_folder, section, base.head)
@@ -38,11 +50,14 @@ def run(job: Job) -> Outcome:
 
     output = "adapter" if lora else "model"
     target = job.folder / output
+    state = sharding.gathered(model)
+    if not group.leads():
+        return Outcome([])
     with checkpoints.disk_may_fill(job.folder):
         if lora:
-            adapters.save_adapter(model, tokenizer, target, base.name, base_folder)
+            adapters.save_adapter(model, tokenizer, target, base.name, base_folder, state)
         else:
-            adapters.save_model(model, tokenizer, target, stored, base_folder)
+            adapters.save_model(model, tokenizer, target, stored, base_folder, state)
     trainer.remove_checkpoints(job.folder)
     return Outcome(
         outputs=[output, SHOWN],

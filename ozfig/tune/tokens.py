@@ -150,13 +150,6 @@ def _fitted(encode: Encode, example: Example, system: str, with_context: bool, l
         shorter = _shortened(example, size)
 
 
-def _forms(example: Example, section: Tune) -> list[bool]:
-    """In which forms an example is shown: without its passage (False), with it (True), or both."""
-    has = bool(example.context)
-    both = has and int(example.id[:8], 16) < section.passage_share * 16**8  # the id is a hash: the same ones every time
-    return {"none": [False], "always": [has], "mixed": [False, True] if both else [False]}[section.context]
-
-
 def encode_all(
     examples: Sequence[Example], tokenizer: Any, section: Tune, system: str, context_length: int
 ) -> TokenSet:
@@ -188,7 +181,7 @@ def encode_each(
     cut = rows_cut = dropped_long = without_loss = 0
     with console.bar("tokens", total=len(examples), unit="examples") as bar:
         for example in examples:
-            for with_context in _forms(example, section):
+            for with_context in section.forms(example.id, bool(example.context)):
                 found, was_cut = _fitted(encode, example, system, with_context, limit)
                 fitting = [part for row in found for part in _within(row, limit, may_cut)]
                 sides[is_validation(example, section)] += fitting
@@ -216,7 +209,7 @@ def _within(row: Row, limit: int, cut: bool) -> list[Row]:
 
 
 def is_validation(example: Example, section: Tune) -> bool:
-    """Whether an example is only measured on; its id is a hash, whose end `_forms` does not use."""
+    """Whether an example is only measured on; its id is a hash, whose end `Tune.forms` does not use."""
     return int(example.id[-8:], 16) < section.validation_share * 16**8
 
 

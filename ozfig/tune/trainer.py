@@ -22,7 +22,8 @@ import transformers
 from ozfig import console, files
 from ozfig.engines.loading import quiet
 from ozfig.recipe import Tune
-from ozfig.tune import adapters, attention, checkpoints, fast, heads, losses, machine, tokens
+from ozfig.tune import adapters, attention, checkpoints, fast, group, heads, losses, machine, sharding, tokens
+from ozfig.tune.divide import divide
 from ozfig.tune.plan import Plan, at_once, batch, make_plan
 from ozfig.tune.validation import Validation
 from ozfig.tune.watch import Watch, stop_signals
@@ -36,7 +37,7 @@ def arguments(section: Tune, plan: Plan, folder: Path, seed: int) -> transformer
     args = transformers.TrainingArguments(
         output_dir=str(folder / checkpoints.FOLDER),
         per_device_train_batch_size=1,
-        gradient_accumulation_steps=plan.per_step,
+        gradient_accumulation_steps=plan.per_step // group.size(),
         num_train_epochs=1,
         learning_rate=section.learning_rate,
         lr_scheduler_type=section.schedule if section.schedule != "constant" else "constant_with_warmup",
@@ -60,6 +61,7 @@ def arguments(section: Tune, plan: Plan, folder: Path, seed: int) -> transformer
         report_to=[],
         disable_tqdm=True,
         use_cpu=section.device == "cpu",
+        **sharding.arguments(section),
     )
     # a sequence is packed for one device: with several GPUs Trainer would split a batch between them
     args._n_gpu = min(args.n_gpu, 1)
@@ -97,7 +99,8 @@ def prepare(model: Any, tokenizer: Any, data: tokens.TokenSet, section: Tune, se
     config = model.config.get_text_config()
     section = machine.micro_batch(section, config, max(row.longest for row in data.rows))
     if padded := heads.padded(model, tokenizer, data.rows, section, seed):
-        yield Ready(section, padded.plan, padded.batch, padded.loss, padded.group)
+        plan = divide(padded.plan, group.size())
+        yield Ready(section, plan, padded.batch, padded.loss, padded.group)
         return
     row_by_row = attention.suits_row_by_row(model)
     micro = int(section.micro_batch_tokens)
@@ -105,16 +108,21 @@ def prepare(model: Any, tokenizer: Any, data: tokens.TokenSet, section: Tune, se
         micro = min(micro, attention.MASKED)
         section = section.model_copy(update={"micro_batch_tokens": micro})
     plan = make_plan(data.rows, section, seed, micro, lambda: attention.isolates_rows(model))
+    plan = divide(plan, group.size())
     apart = plan.packing and row_by_row
-    head = losses.head_of(model)
+    whole = section.sharding != "fsdp"  # parts that reach for another layer's weights need them in one piece
+    head = losses.head_of(model) if whole else None
     autocast = machine.DTYPES[section.precision] if section.method == "full" else None
     with ExitStack() as stack:
-        stack.enter_context(fast.quick_parts(model))
+        if whole:
+            stack.enter_context(fast.quick_parts(model))
+        else:
+            console.say("  fsdp: without the quick parts and the fused loss")
         stack.enter_context(losses.pass_through(head))
         if apart:
             stack.enter_context(attention.row_by_row(model))
-        group = partial(at_once, micro=micro if plan.packing else 0)
-        yield Ready(section, plan, partial(batch, bounds=apart), losses.Loss(head, autocast), group)
+        measured = partial(at_once, micro=micro if plan.packing else 0)
+        yield Ready(section, plan, partial(batch, bounds=apart), losses.Loss(head, autocast), measured)
 
 
 def train(model: Any, tokenizer: Any, data: tokens.TokenSet, section: Tune, folder: Path, seed: int) -> dict[str, Any]:
@@ -157,6 +165,7 @@ def _run(model: Any, tokenizer: Any, data: tokens.TokenSet, ready: Ready, folder
             callbacks=[watch, validation] if held else [watch],
         )
         trainer.remove_callback(transformers.trainer_callback.PrinterCallback)
+        trainer.add_callback(sharding.CheckWrapped(trainer, section))
         trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     if stop.asked:
         raise KeyboardInterrupt
@@ -169,7 +178,8 @@ def _run(model: Any, tokenizer: Any, data: tokens.TokenSet, ready: Ready, folder
     )
     rate = round(trained / seconds, 1)
     speed = {"tokens": trained, "seconds": round(seconds, 2), "tokens_per_second": rate}
-    files.write_json(folder / "speed.json", speed)
+    if group.leads():
+        files.write_json(folder / "speed.json", speed)
     figures = _metrics(model, data, ready, [row["loss"] for row in files.read_jsonl(folder / LOG)])
     if held:
         figures |= {"best_step": validation.least["step"], "validation_loss": validation.least["loss"]}
@@ -200,7 +210,7 @@ def _metrics(model: Any, data: tokens.TokenSet, ready: Ready, losses: list[float
 
 def resolved(model: Any, ready: Ready) -> dict[str, Any]:
     """What each `auto` of the section became."""
-    names = ("micro_batch_tokens", "device", "precision", "recompute", "compile")
+    names = ("micro_batch_tokens", "device", "precision", "recompute", "compile", "sharding")
     found = {name: getattr(ready.section, name) for name in names}
     found |= {"packing": ready.plan.packing, "batch_tokens": ready.plan.batch_tokens}
     return found | ({"target_modules": layers} if (layers := adapters.layers_of(model)) else {})
@@ -212,8 +222,10 @@ def summary(model: Any, ready: Ready) -> str:
     what = section.method if section.method == "full" else f"{section.method} rank {section.rank}"
     extras = [name for name in ("rslora", "dora", "recompute", "compile") if getattr(section, name) is True]
     layers = f" on {', '.join(adapters.layers_of(model))}" if section.method != "full" else ""
+    where = f"{section.precision} on {section.device}"
+    where += f", {section.processes} processes by {section.sharding}" if section.processes > 1 else ""
     return (
-        f"{' '.join([what, *extras])}{layers}; {section.precision} on {section.device}; {plan.steps} steps of about "
+        f"{' '.join([what, *extras])}{layers}; {where}; {plan.steps} steps of about "
         f"{plan.batch_tokens:,} tokens, {plan.per_step} {'packed micro-batch' if plan.packing else 'row'}"
         f"{'' if plan.per_step == 1 else 'es' if plan.packing else 's'} a step"
     )

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save
 
 from ozfig import files
 from ozfig.recipe import Tune
+from ozfig.tune import group, sharding
 from ozfig.tune.tokens import IGNORED
 
 LOG = "validation.jsonl"
@@ -39,7 +40,8 @@ class Validation(transformers.TrainerCallback):  # type: ignore[misc]
         """Take the log back to the checkpoint."""
         rows = files.read_jsonl(self.log) if state.global_step and self.log.exists() else []
         self.rows = [row for row in rows if row["step"] <= state.global_step]
-        files.write_jsonl(self.log, self.rows)
+        if group.leads():
+            files.write_jsonl(self.log, self.rows)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Measure when it is time."""
@@ -47,10 +49,12 @@ class Validation(transformers.TrainerCallback):  # type: ignore[misc]
             return
         row = {"step": state.global_step, "loss": self.measure()}
         if not self.rows or row["loss"] < self.least["loss"]:
-            trained = {name: p.detach().cpu() for name, p in self.model.named_parameters() if p.requires_grad}
-            files.write_bytes(self.best, save(trained))
+            trained = {name: sharding.whole(p) for name, p in self.model.named_parameters() if p.requires_grad}
+            if group.leads():
+                files.write_bytes(self.best, save(trained))
         self.rows.append(row)
-        files.append_line(self.log, row)
+        if group.leads():
+            files.append_line(self.log, row)
         behind = sum(later["step"] > self.least["step"] for later in self.rows)
         if self.patience and behind >= self.patience:
             control.should_training_stop = True
@@ -62,20 +66,23 @@ class Validation(transformers.TrainerCallback):  # type: ignore[misc]
 
     @torch.no_grad()
     def measure(self) -> float:
-        """Mean loss in nats a trained token."""
+        """Mean loss in nats a trained token; processes that hold the whole model measure a part of the rows each."""
         self.model.eval()
         total = count = 0.0
-        for given in self.batches:
+        apart = not sharding.is_sharded(self.model)
+        for given in self.batches[group.rank() :: group.size()] if apart else self.batches:
             inputs = {k: v.to(self.model.device) if torch.is_tensor(v) else v for k, v in given.items()}
             labels = inputs.pop("labels")
             total += float(self.loss(self.model(**inputs), labels, 1))
             count += int((labels != IGNORED).sum())
         self.model.train()
+        if apart:
+            total, count = group.total([total, count], str(self.model.device))
         return total / count
 
     def restore_best(self) -> None:
-        """Put the best state's weights back."""
-        found = load_file(self.best)
+        """Put the best state's weights back, in the process that stores them."""
+        found = load_file(self.best) if group.leads() else {}
         with torch.no_grad():
             for name, weights in self.model.named_parameters():
                 if name in found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import signal
 import threading
 import time
@@ -16,6 +17,7 @@ import transformers
 
 from ozfig import console, files
 from ozfig.errors import UserError
+from ozfig.tune import group
 
 
 class Stop:
@@ -26,8 +28,12 @@ class Stop:
 
 @contextmanager
 def stop_signals() -> Iterator[Stop]:
-    """Turn the first Ctrl-C or termination into a request; a second one acts at once, as it did before."""
-    stop = Stop()
+    """Turn the first Ctrl-C or termination into a request; a second one acts at once, as it did before.
+
+    One process of several gets both from the terminal and from the agent that started it, so it only remembers
+    them, and ends when that agent is gone.
+    """
+    stop, parent, several = Stop(), os.getppid(), group.size() > 1
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
@@ -39,7 +45,10 @@ def stop_signals() -> Iterator[Stop]:
 
     def ask(number: int, frame: FrameType | None) -> None:
         stop.asked = True
-        restore()
+        if several and os.getppid() != parent:
+            os._exit(1)
+        if not several:
+            restore()
 
     for number in before:
         signal.signal(number, ask)
@@ -62,16 +71,18 @@ class Watch(transformers.TrainerCallback):  # type: ignore[misc]
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Take the log back to the checkpoint: steps after it will be written again."""
-        files.write_jsonl(self.log, (self._row(entry) for entry in state.log_history))
+        if group.leads():
+            files.write_jsonl(self.log, (self._row(entry) for entry in state.log_history))
         self.bar.advance(self.tokens_at[state.global_step])
         self.began = self.saved = time.monotonic()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Ask for a checkpoint when time is up or the user wants to stop."""
-        if self.stop.asked:
-            control.should_save = control.should_training_stop = True
-        elif time.monotonic() - self.saved > self.seconds and state.global_step < state.max_steps:
-            control.should_save = True
+        due = time.monotonic() - self.saved > self.seconds and state.global_step < state.max_steps
+        wish = group.most(2 if self.stop.asked else 1 if due else 0, str(args.device))
+        self.stop.asked = wish == 2
+        control.should_save |= wish > 0
+        control.should_training_stop |= self.stop.asked
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Count the minutes from the checkpoint just written."""
@@ -88,6 +99,7 @@ class Watch(transformers.TrainerCallback):  # type: ignore[misc]
                 f"training diverged at step {state.global_step}: the loss is {logs['loss']:.4g} and its gradient "
                 f"{logs.get('grad_norm', math.nan):.4g}; lower tune.learning_rate (it is {args.learning_rate:g})"
             )
-        files.append_line(self.log, self._row({**logs, "step": state.global_step}))
+        if group.leads():
+            files.append_line(self.log, self._row({**logs, "step": state.global_step}))
         done = self.tokens_at[state.global_step] - self.tokens_at[state.global_step - 1]
         self.bar.advance(done, loss=f"{logs['loss']:.3f}")

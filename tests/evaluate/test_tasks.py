@@ -17,7 +17,7 @@ from ozfig.evaluate import stage
 from ozfig.evaluate.tasks import local, names
 from ozfig.export import gguf
 from ozfig.recipe import Benchmark, Evaluate, Recipe
-from ozfig.types import ModelRef
+from ozfig.types import Example, ModelRef
 
 pytest.importorskip("lm_eval", reason="the extra tasks is not installed")
 from lm_eval.evaluator import evaluate
@@ -177,6 +177,8 @@ def points(job, tmp_path, science):
         tmp_path / "sums" / "arithmetic_2da.jsonl",
         [{"context": f"\n\nQ: What is {i} plus {i}?\n\nA:", "completion": f" {2 * i}"} for i in range(10, 16)],
     )
+    leaked = Example.pair("Tell me of the third one.", "Barrel 3 stood on the quay and was made of glass.")
+    files.write_jsonl(job.inputs["train"], [leaked.to_row()])
     (job.folder).mkdir(parents=True, exist_ok=True)
     models = {"base": replace(base, name="base"), "tuned": tuned, "quantised": quantised}
     return replace(job, section=section, models=models)
@@ -208,8 +210,15 @@ def test_the_stage_measures_what_ships_and_goes_on_after_a_kill(points):
     assert likely["tuned"] == pytest.approx(likely["quantised"], rel=0.2)
     steps = {(c["a"], c["b"]) for c in report["comparisons"] if c["task"] == "sciq"}
     assert steps == {("base", "tuned"), ("tuned", "quantised"), ("base", "quantised")}
-    for name in ("report.md", "report.html"):
-        assert "sciq, acc_norm" in (points.folder / name).read_text()
+    overlap = {row["set"]: (row["items"], row["pairs"]) for row in report["overlap"]}
+    assert overlap == {"held-out questions": (2, 0), "sciq": (8, 1), "arithmetic_2da": (6, 0)}
+    assert report["overlap"][1]["examples"][0]["item"].startswith("Barrel 3 stood on the quay")
+    page, text = ((points.folder / name).read_text() for name in ("report.html", "report.md"))
+    assert "| sciq | acc_norm | 0-shot | 8 |" in text
+    assert "Was anything lost?" in page
+    assert "guessing 0.25" in page
+    assert page.count('data-task="sciq"') == 8
+    assert 'class="pill">arithmetic_2da</span>' in page
 
     before = (points.folder / "report.json").read_bytes()
     gone = next((points.cache / "parts").glob("tuned.sciq.*"))

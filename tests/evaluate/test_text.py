@@ -138,4 +138,4 @@ def test_a_run_reports_the_text(job, section):
     [change] = [c for c in report["comparisons"] if c["task"] == "text:tides" and c["metric"] == "perplexity"]
     # the same weights under two names
     assert (change["a"], change["b"], change["difference"], change["p_adjusted"]) == ("base", "tuned", 0.0, 1.0)
-    assert "of the text tides" in (job.folder / "report.html").read_text(encoding="utf-8")
+    assert "the text “tides” is" in (job.folder / "report.html").read_text(encoding="utf-8")

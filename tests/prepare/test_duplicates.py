@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ozfig.overlap.words import numbers, words
 from ozfig.prepare.duplicates import jaccard, near_duplicates, shingles
 from ozfig.prepare.envelopes import core
-from ozfig.prepare.words import numbers, words
 
 VOCABULARY = [a + b for a, b in itertools.product("bdfgklmnprst", ("ado", "elo", "ita", "umi", "ora"))]
 

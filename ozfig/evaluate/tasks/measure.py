@@ -19,6 +19,7 @@ from ozfig import console, files
 from ozfig.engines.loading import free_memory
 from ozfig.engines.transformers import TransformersEngine
 from ozfig.evaluate.results import Plan
+from ozfig.evaluate.tasks import items
 from ozfig.evaluate.tasks.load import hushed
 from ozfig.evaluate.tasks.model import Answerer
 from ozfig.evaluate.tasks.table import Loaded, Measured, Table, Values
@@ -58,9 +59,19 @@ def measure(
         rows, values = _scored(part)
         samples += rows
         table.add(part.point, part.loaded, values)
-    listed = dict.fromkeys((t.asked, t.condition) for t in loaded)
-    tasks = [{"task": name, "condition": condition} for name, condition in listed]
-    return Measured(samples, table.scores(), table.comparisons(), tasks, version("lm_eval"))
+    asked = {t.asked: [item for part in loaded if part.asked == t.asked for item in items.of(part)] for t in loaded}
+    return Measured(samples, table.scores(), table.comparisons(), _listed(loaded), version("lm_eval"), asked)
+
+
+def _listed(loaded: Sequence[Loaded]) -> list[dict[str, Any]]:
+    """The names and conditions of the recipe; what stands for several tasks names its parts."""
+    parts: dict[tuple[str, str], list[str]] = {}
+    for task in loaded:
+        parts.setdefault((task.asked, task.condition), []).append(task.name)
+    return [
+        {"task": name, "condition": condition, **({} if names == [name] else {"parts": names})}
+        for (name, condition), names in parts.items()
+    ]
 
 
 def _part(point: str, model: ModelRef, task: Loaded, batch: int, folder: Path, seed: int) -> Part:
@@ -119,12 +130,12 @@ def _scored(part: Part) -> tuple[list[dict[str, Any]], Values]:
         request.filtered_resps = {}
     with hushed():
         task.apply_filters()
-        items: dict[int, list[Any]] = {}
+        by_item: dict[int, list[Any]] = {}
         for request in sorted(requests, key=lambda r: r.idx):
-            items.setdefault(request.doc_id, []).append(request)
+            by_item.setdefault(request.doc_id, []).append(request)
         values: Values = {}
         samples = []
-        for item, asked in sorted(items.items()):
+        for item, asked in sorted(by_item.items()):
             found = dict(_metrics(task, asked))
             for metric, (value, aggregate) in found.items():
                 values.setdefault(metric, (aggregate, []))[1].append(value)

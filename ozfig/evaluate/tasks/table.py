@@ -10,7 +10,7 @@ import numpy as np
 
 from ozfig.evaluate.results import Plan, paired
 from ozfig.evaluate.statistics import mean_and_stderr
-from ozfig.types import Comparison, Score
+from ozfig.types import Comparison, Example, Score
 
 Aggregate = Callable[[Sequence[Any]], float]
 Values = dict[str, tuple[Aggregate | None, list[Any]]]
@@ -34,14 +34,16 @@ class Loaded:
 class Measured:
     """What the benchmarks gave: a row for each model and item, and what report.json holds of them.
 
-    `tasks` are the names and conditions of the recipe, in order: those of groups and tags, not of their parts.
+    `tasks` are the names and conditions of the recipe, in order, those of groups and tags with their `parts`;
+    `items` what was asked under each name.
     """
 
     samples: list[dict[str, Any]]
     scores: list[Score]
     comparisons: list[Comparison]
-    tasks: list[dict[str, str]]
+    tasks: list[dict[str, Any]]
     lm_eval: str
+    items: dict[str, list[Example]]
 
 
 class Table:

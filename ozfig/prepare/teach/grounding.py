@@ -13,9 +13,9 @@ from collections import Counter
 from collections.abc import Set
 from dataclasses import dataclass, field
 
+from ozfig.overlap.words import words
 from ozfig.prepare.teach.answer_types import mismatch
 from ozfig.prepare.teach.stems import SAYS_NOTHING, names, numbers, sentences, stems
-from ozfig.prepare.words import words
 
 SHORT = 2  # new words of an answer that all have to stand in one sentence
 ENOUGH = 0.6  # share of a longer claim's new words

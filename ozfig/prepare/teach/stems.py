@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ozfig.prepare.words import STOP_WORDS
+from ozfig.overlap.words import STOP_WORDS
 from ozfig.retrieval import chunk
 
 TOKEN = re.compile(r"\d[\d,]*(?:\.\d+)?|[^\W\d_]+(?:['’][^\W\d_]+)?|[$£€%]")

@@ -9,8 +9,9 @@ import numpy as np
 
 from ozfig.errors import UserError
 from ozfig.recipe import Tune
+from ozfig.recipe.steps import auto_batch_tokens
 from ozfig.tune import tokens
-from ozfig.tune.plan import Plan, auto_batch_tokens
+from ozfig.tune.plan import Plan
 
 AT_ONCE = 4096  # tokens of one pass where the machine is not asked, padding included; a step may take several
 

@@ -8,21 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from ozfig import console
-from ozfig.prepare import Verdict
-from ozfig.prepare.hashed import BATCH, Hashed
-from ozfig.prepare.items import KINDS, Part, all_parts, says_something, stands_alone
-from ozfig.prepare.words import words
+from ozfig.overlap.hashed import BATCH, Hashed
+from ozfig.overlap.items import KINDS, Kind, Part, all_parts, says_something, stands_alone
+from ozfig.overlap.words import words
 from ozfig.types import Example
 
 GRAM = 8  # words in a row that two texts share by chance only where they are a turn of phrase
 SHORTEST = 3  # words of a short part that is looked for within a text; a shorter question only leaks as a whole turn
 SHORTEST_SENTENCE = 5  # the same for a sentence of a context
 STOCK = 4  # a run of words in more training rows than this is a turn of phrase, not a leak
-LEAK = "leak: benchmark"  # how the reasons begin
 OWNERS = 64  # a run of words in more parts than this is one of the benchmark's phrases
 CHOICES = 2  # short choices of one item that make a leak together
 TELLING = 2  # words of a run that have to be more than numbers and stop words
@@ -32,8 +31,17 @@ SHARE = {"question": 0.1, "stem": 0.1, "choice": 0.5, "context": 0.5, "answer": 
 ENOUGH = {"question": 5, "stem": 5, "choice": 5, "context": 5, "answer": 10**6}
 
 
-def find(rows: Sequence[Example], items: Sequence[Example]) -> Iterator[Verdict]:
-    """A verdict for each row with a turn or context that holds a part of an item; the score is the share of it."""
+class Overlap(NamedTuple):
+    """A row (its place) that holds a part of an item (its place): what part it is, and the share of it."""
+
+    row: int
+    item: int
+    kind: Kind
+    share: float
+
+
+def find(rows: Sequence[Example], items: Sequence[Example]) -> Iterator[Overlap]:
+    """The best proof for each row with a turn or context that holds a part of an item."""
     parts = all_parts(items)
     if not parts:
         return
@@ -44,8 +52,7 @@ def find(rows: Sequence[Example], items: Sequence[Example]) -> Iterator[Verdict]
     for leaks in (index.long(texts, np.array(owners)), index.short(texts, np.array(owners)), index.whole(texts)):
         found = found.plus(leaks)
     for row, part, share in found.by_row(np.array(owners), parts):
-        reason = f"{LEAK} {parts[part].kind}"
-        yield Verdict(row, reason, "drop", items[parts[part].item].question, round(share, 3))
+        yield Overlap(row, parts[part].item, parts[part].kind, round(share, 3))
 
 
 def _texts(rows: Sequence[Example], owners: list[int]) -> Iterator[list[str]]:

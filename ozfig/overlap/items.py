@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from ozfig.prepare.words import STOP_WORDS, WORD, words
+from ozfig.overlap.words import STOP_WORDS, WORD, words
 from ozfig.retrieval.chunk import SENTENCE
 from ozfig.types import Example
 

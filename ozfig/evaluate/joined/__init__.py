@@ -1,0 +1,1 @@
+"""Several runs on one page: what they said to the same questions, and what differs between their recipes."""
