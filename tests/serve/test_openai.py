@@ -232,3 +232,12 @@ def test_a_client_that_hangs_up_stops_the_model(inside, stream):
         time.sleep(0.01)
     # llama.cpp looks once a second whether a client that waits for a whole reply is still there
     assert time.monotonic() - left < full / 2
+
+
+def test_litellm_speaks_to_it(served):
+    litellm = pytest.importorskip("litellm")
+    fields = {"model": "openai/pebble", "messages": HELLO, "api_base": served.url + "/v1", "api_key": "none"}
+    reply = litellm.completion(**fields, max_tokens=5)
+    assert reply.usage.completion_tokens == 5
+    chunks = list(litellm.completion(**fields, max_tokens=5, stream=True))
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
