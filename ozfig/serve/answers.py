@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Any
 
 from ozfig.serve.backend import CHAT, Backend, as_rows
 from ozfig.serve.context import fit, history
+from ozfig.serve.models import Models
 from ozfig.serve.problems import ApiError
 from ozfig.serve.settings import Settings
 from ozfig.store.database import Store
-from ozfig.store.models import Status
+from ozfig.store.models import Conversation, Status
+from ozfig.store.models import Message as Stored
 from ozfig.types import Message
 
 SAVE_SECONDS = 1.0
+SAMPLING = ("temperature", "top_p")
 
 
 class Answer:
@@ -60,57 +63,77 @@ class Answer:
 
 
 class Answers:
-    """Every answer that is being written, at most one a conversation."""
+    """Every answer that is being written: those of one question at a time in each conversation."""
 
-    def __init__(self, backend: Backend, settings: Settings, store: Store) -> None:
-        self._backend, self._settings, self._store = backend, settings, store
-        self._live: dict[str, Answer] = {}
+    def __init__(self, models: Models, settings: Settings, store: Store) -> None:
+        self._models, self._settings, self._store = models, settings, store
+        self._live: dict[str, list[Answer]] = {}
 
-    def of(self, conversation: str) -> Answer | None:
-        """The answer that is being written in a conversation."""
-        return self._live.get(conversation)
+    def of(self, conversation: str) -> list[Answer]:
+        """The answers that are being written in a conversation: none, one, or one of each compared model."""
+        return list(self._live.get(conversation, []))
 
-    async def ask(self, conversation: str, question: str) -> Answer:
-        """Store a question and begin its answer.
+    async def ask(self, conversation: str, question: str = "", since: int = 0) -> list[Answer]:
+        """Store a question and begin its answers: one, or one of each model that the conversation compares.
 
-        Raises ApiError: 404 no such conversation, 409 one is being written, 400 too long, 503 not loaded.
+        `since` takes a message and what follows it out of the chat: a question to be replaced by this one, or an
+        answer to be written again, then without a question. Raises ApiError: 404 no such conversation or message,
+        409 one is being written, 400 too long, 503 not loaded.
         """
         chat = await asyncio.to_thread(self._store.get, conversation)
         if chat is None:
             raise ApiError(404, "this conversation does not exist", "conversation_not_found")
-        turns = history([Message(m.role, m.content) for m in chat.messages])  # type: ignore[arg-type]
-        turns.append(Message("user", question))
-        messages, left_out = await fit(self._backend, turns, self._settings.system, self._settings.max_tokens)
+        before, asked = _before(chat, question, since)
+        names = chosen_models(chat, self._models)
+        begun = [await self._prepare(name, chat, before, question or asked.content) for name in names]
         if conversation in self._live:
             raise ApiError(409, "an answer is being written; stop it first", "busy")
         # no await between the check and the entry, so that two tabs cannot both pass
-        asked = self._store.add(conversation, "user", question)
-        fields = {"model_sha256": self._backend.model.sha256, "left_out": left_out}
+        if since:
+            self._store.supersede(conversation, since)
+        key = self._store.add(conversation, "user", question).id if question else asked.id
+        self._live[conversation] = [self._launch(conversation, key, *one) for one in begun]
+        return self.of(conversation)
+
+    async def _prepare(
+        self, name: str, chat: Conversation, before: Sequence[Stored], question: str
+    ) -> tuple[Backend, dict[str, Any], int]:
+        """A model, what it is asked, and how many turns were left out."""
+        backend, chosen = self._models.get(name), chat.settings
+        own = [m for m in before if m.role == "user" or chat.kind == "chat" or m.model == name]
+        turns = [*history([Message(m.role, m.content) for m in own]), Message("user", question)]  # type: ignore[arg-type]
+        limit = chosen.get("max_tokens") or self._settings.max_tokens
+        messages, left_out = await fit(backend, turns, chosen.get("system", self._settings.system), limit)
+        sampling = {"temperature": self._settings.temperature} | {k: chosen[k] for k in SAMPLING if k in chosen}
+        return backend, {"messages": as_rows(messages), "max_tokens": limit, **sampling}, left_out
+
+    def _launch(self, conversation: str, asked: int, backend: Backend, body: dict[str, Any], left_out: int) -> Answer:
+        fields = {"model": backend.model.name, "model_sha256": backend.model.sha256, "left_out": left_out}
         row = self._store.add(conversation, "assistant", "", "streaming", **fields)
-        answer = self._live[conversation] = Answer(asked.id, row.id)
-        answer.task = asyncio.create_task(self._write(conversation, answer, messages))
+        answer = Answer(asked, row.id)
+        answer.task = asyncio.create_task(self._write(conversation, answer, backend, body))
         return answer
 
     async def stop(self, conversation: str) -> bool:
-        """Cut the answer of a conversation; false when none is being written."""
-        answer = self._live.get(conversation)
-        if answer is None or answer.task is None:
-            return False
-        answer.task.cancel()
-        await asyncio.gather(answer.task, return_exceptions=True)
-        if not answer.done:  # a task that is cancelled before its first step runs none of its code
-            await self._finish(conversation, answer, "interrupted")
-        return True
+        """Cut the answers of a conversation; false when none is being written."""
+        answers = self.of(conversation)
+        for answer in answers:
+            if answer.task:
+                answer.task.cancel()
+                await asyncio.gather(answer.task, return_exceptions=True)
+            if not answer.done:  # a task that is cancelled before its first step runs none of its code
+                await self._finish(conversation, answer, "interrupted")
+        return bool(answers)
 
     async def close(self) -> None:
         """Cut and keep every answer that is being written."""
         for conversation in list(self._live):
             await self.stop(conversation)
 
-    async def _write(self, conversation: str, answer: Answer, messages: list[Message]) -> None:
+    async def _write(self, conversation: str, answer: Answer, backend: Backend, body: dict[str, Any]) -> None:
         status: Status = "interrupted"
         try:
-            await self._receive(answer, messages)
+            await self._receive(answer, backend, body)
             status = "complete"
         except ApiError as error:
             answer.error = error.message
@@ -122,17 +145,13 @@ class Answers:
     async def _finish(self, conversation: str, answer: Answer, status: Status) -> None:
         seconds = round(time.monotonic() - answer.began, 3)
         self._store.finish(answer.message, answer.text, status, tokens=answer.tokens, seconds=seconds)
-        self._live.pop(conversation, None)
+        if all(other.done for other in self.of(conversation) if other is not answer):
+            self._live.pop(conversation, None)
         await answer.end()
 
-    async def _receive(self, answer: Answer, messages: list[Message]) -> None:
-        body: dict[str, Any] = {
-            "messages": as_rows(messages),
-            "max_tokens": self._settings.max_tokens,
-            "temperature": self._settings.temperature,
-        }
+    async def _receive(self, answer: Answer, backend: Backend, body: dict[str, Any]) -> None:
         saved = time.monotonic()
-        async with aclosing(self._backend.stream(CHAT, body)) as chunks:
+        async with aclosing(backend.stream(CHAT, body)) as chunks:
             async for chunk in chunks:
                 for choice in chunk["choices"]:
                     if choice["delta"].get("content"):
@@ -142,3 +161,25 @@ class Answers:
                 if time.monotonic() - saved >= SAVE_SECONDS:
                     saved = time.monotonic()
                     await asyncio.to_thread(self._store.save, answer.message, answer.text)
+
+
+def chosen_models(chat: Conversation, models: Models) -> list[str]:
+    """The models that answer in a conversation; those that are gone are left out, and without any the default does."""
+    wanted = chat.settings.get("models") or [chat.settings.get("model")]
+    return [name for name in wanted if name in models.names()] or [models.default]
+
+
+def _before(chat: Conversation, question: str, since: int) -> tuple[list[Stored], Stored]:
+    """The turns before a question that is new or asked again, and the question that was there last.
+
+    Raises ApiError 404 where `since` is not what it should be: a question to edit, or an answer to write again.
+    """
+    current = [m for m in chat.messages if m.superseded is None]
+    role = "user" if question else "assistant"
+    if (since or not question) and not any(m.id == since and m.role == role for m in current):
+        raise ApiError(404, "this message is not in the conversation any more", "message_not_found")
+    before = [m for m in current if not since or m.id < since]
+    questions = [m for m in before if m.role == "user"]
+    if question:
+        return before, questions[-1] if questions else Stored(content="")
+    return [m for m in before if m.id < questions[-1].id], questions[-1]

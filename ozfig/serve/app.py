@@ -15,36 +15,38 @@ from fastapi.staticfiles import StaticFiles
 from ozfig import __version__, console
 from ozfig.errors import OutsideError, OzfigError, UserError
 from ozfig.recipe import Recipe, Serve
-from ozfig.serve import conversations, openai, problems, prompt
+from ozfig.serve import asking, comparing, conversations, feedback, openai, problems, prompt
 from ozfig.serve.answers import Answers
 from ozfig.serve.backend import Backend, Launch, Server
 from ozfig.serve.depends import TheBackend, ThePages
 from ozfig.serve.engine import EngineBackend
 from ozfig.serve.guard import Guard
-from ozfig.serve.pages import STATIC, Pages
+from ozfig.serve.models import Models
+from ozfig.serve.pages import STATIC, Features, Pages
 from ozfig.serve.settings import Settings
 from ozfig.store.database import Store
 from ozfig.types import ModelRef
 
 
-def create_app(backend: Backend, settings: Settings, store: Store) -> FastAPI:
-    """The app. It starts and stops the backend; the store stays its maker's."""
+def create_app(models: Models, settings: Settings, store: Store, features: Features | None = None) -> FastAPI:
+    """The app. It starts and stops the models; the store stays its maker's. `features` are what the pages offer."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         store.mark_interrupted()
-        backend.start()
+        models.start()
         yield
         await app.state.answers.close()
-        await backend.stop()
+        await models.stop()
 
     app = FastAPI(title="ozfig", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
-    app.state.backend, app.state.settings, app.state.store = backend, settings, store
-    app.state.answers = Answers(backend, settings, store)
-    app.state.pages = Pages(backend, settings)
+    app.state.models, app.state.settings, app.state.store = models, settings, store
+    app.state.answers = Answers(models, settings, store)
+    app.state.pages = Pages(models, settings, features or Features())
     app.include_router(openai.router)
     app.include_router(prompt.router)
-    app.include_router(conversations.router)
+    for pages in (conversations, asking, comparing, feedback):
+        app.include_router(pages.router)
     app.add_api_route("/health", health, tags=["Health"], summary="How the server is")
     app.add_api_route("/ready", ready, tags=["Health"], summary="Whether the model answers")
     app.add_api_route("/docs", docs, include_in_schema=False)
@@ -92,7 +94,7 @@ def serve(
     store = Store.open(database)
     listener = _listen(host, port)
     backend = _backend(model, section, on_failure=lambda: setattr(server, "should_exit", True))
-    app = create_app(backend, settings, store)
+    app = create_app(Models([backend]), settings, store)
     config = uvicorn.Config(app, log_level="warning", server_header=False, timeout_graceful_shutdown=5)
     server = uvicorn.Server(config)
     _announce(model, host, listener.getsockname()[1])

@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 
 from ozfig.serve.answers import Answers
 from ozfig.serve.backend import Backend
+from ozfig.serve.models import Models
 from ozfig.serve.pages import Pages
 from ozfig.serve.problems import ApiError
 from ozfig.serve.settings import Settings
@@ -18,9 +19,13 @@ from ozfig.store.database import Store
 T = TypeVar("T")
 
 
+def _models(request: Request) -> Models:
+    models: Models = request.app.state.models
+    return models
+
+
 def _backend(request: Request) -> Backend:
-    backend: Backend = request.app.state.backend
-    return backend
+    return _models(request).get()
 
 
 def _settings(request: Request) -> Settings:
@@ -43,6 +48,7 @@ def _pages(request: Request) -> Pages:
     return pages
 
 
+TheModels = Annotated[Models, Depends(_models)]
 TheBackend = Annotated[Backend, Depends(_backend)]
 TheSettings = Annotated[Settings, Depends(_settings)]
 TheStore = Annotated[Store, Depends(_store)]
