@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -46,7 +46,7 @@ class Answer:
         self.done = True
         await self._tell()
 
-    async def follow(self) -> AsyncIterator[str]:
+    async def follow(self) -> AsyncGenerator[str]:
         """The text from its beginning, in pieces, until the answer has ended."""
         seen = 0
         while not (self.done and seen == len(self.text)):

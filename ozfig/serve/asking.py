@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Annotated, Any
 
@@ -104,7 +104,7 @@ async def _events(
             follower.cancel()
 
 
-async def _events_of(answer: Answer) -> AsyncIterator[str]:
+async def _events_of(answer: Answer) -> AsyncGenerator[str]:
     """The growing text of one answer as blocks of HTML, as often as rendering it leaves time for."""
     growing = Growing()
     async with aclosing(answer.follow()) as pieces:

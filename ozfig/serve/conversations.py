@@ -47,9 +47,7 @@ def tokens() -> FileResponse:
 
 
 @router.get("/chat")
-def listing(
-    pages: ThePages, store: TheStore, search: str = "", current: str = "", kind: Kind = "chat"
-) -> HTMLResponse:
+def listing(pages: ThePages, store: TheStore, search: str = "", current: str = "", kind: Kind = "chat") -> HTMLResponse:
     """The list at the side as a piece of HTML."""
     return HTMLResponse(pages.listing(store.conversations(search, kind), current, search, kind), headers=NO_STORE)
 

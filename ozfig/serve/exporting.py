@@ -17,8 +17,7 @@ def as_markdown(chat: Conversation) -> str:
         parts.append(f"## {' '.join(one.question.content.split())[:200]}")
         if one.question.content.strip().count("\n") or len(one.question.content) > 200:
             parts.append("\n".join(f"> {line}".rstrip() for line in one.question.content.strip().splitlines()))
-        for answer in one.answers:
-            parts.append(_answer(answer, named=len(one.answers) > 1))
+        parts += [_answer(answer, named=len(one.answers) > 1) for answer in one.answers]
     return "\n\n".join(parts) + "\n"
 
 
@@ -28,7 +27,9 @@ def _answer(answer: Message, named: bool) -> str:
     if answer.status == "interrupted":
         parts.append("*(interrupted)*")
     if answer.sources:
-        rows = [f"{s.get('number', i)}. {s.get('title', '')} {s.get('url', '')}" for i, s in enumerate(answer.sources, 1)]
+        rows = [
+            f"{s.get('number', i)}. {s.get('title', '')} {s.get('url', '')}" for i, s in enumerate(answer.sources, 1)
+        ]
         parts.append("Sources:\n\n" + "\n".join(row.rstrip() for row in rows))
     if answer.feedback and answer.feedback.correction:
         parts.append(f"Corrected:\n\n{answer.feedback.correction.strip()}")
