@@ -89,6 +89,7 @@ def _cited(state: StateInline, silent: bool) -> bool:
     if found is None or not 1 <= int(found[1]) <= state.env.get("sources", 0):
         return False
     if not silent:
+        state.pending = state.pending.rstrip(" ")  # the number stays on the line of what it is for
         state.push("cited", "a", 0).content = str(int(found[1]))
     state.pos = found.end()
     return True

@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 from ozfig.errors import UserError
 from ozfig.serve.app import create_app, serve
 from ozfig.serve.backend import Backend
+from ozfig.serve.models import Models
 from ozfig.serve.pages import by_day
 from ozfig.serve.settings import Settings
 from ozfig.store.database import Store
@@ -41,7 +42,7 @@ def test_while_the_model_loads_and_when_it_cannot(tmp_path):
     (tmp_path / "a.gguf").write_bytes(b"GGUF")
     backend = Backend(ModelRef("gguf", str(tmp_path / "a.gguf"), "a"), slow, on_failure=failed.set)
     store = Store.open(str(tmp_path / "chat.db"))
-    with TestClient(create_app(backend, Settings(), store), base_url="http://localhost") as web:
+    with TestClient(create_app(Models([backend]), Settings(), store), base_url="http://localhost") as web:
         body = {"messages": [{"role": "user", "content": "hi"}]}
         for reply in (web.post("/v1/chat/completions", json=body), web.get("/prompt/hi"), web.get("/ready")):
             assert reply.status_code == 503

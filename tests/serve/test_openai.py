@@ -12,6 +12,7 @@ import uvicorn
 from ozfig.engines.gguf import LlamaServer
 from ozfig.serve.app import create_app
 from ozfig.serve.backend import Backend
+from ozfig.serve.models import Models
 from ozfig.serve.settings import Settings
 from ozfig.store.database import Store
 from ozfig.types import ModelRef
@@ -178,7 +179,7 @@ def inside(gguf, tmp_path):
     llama = LlamaServer(gguf, threads=1)
     backend = Backend(ModelRef("gguf", str(gguf), "pebble"), lambda: llama)
     store = Store.open(str(tmp_path / "chat.db"))
-    config = uvicorn.Config(create_app(backend, Settings(), store), port=0, log_level="warning")
+    config = uvicorn.Config(create_app(Models([backend]), Settings(), store), port=0, log_level="warning")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
