@@ -9,7 +9,10 @@ HOSTILE = (
     '<img src=x onerror="window.broken=1">\n\n<script>window.broken=1</script>\n\n[go](javascript:window.broken=1)\n\n'
     r"$\href{javascript:window.broken=1}{x}$ $\class{a}{b}$ $</span><img src=x onerror=window.broken=1>$"
 )
-SOURCES = '[{"number": 1, "title": "<b onclick=broken=1>", "url": "javascript:window.broken=1", "text": "<script>", "kind": "web"}]'
+SOURCES = (
+    '[{"number": 1, "title": "<b onclick=broken=1>", "url": "javascript:window.broken=1", "text": "<script>",'
+    ' "kind": "web"}]'
+)
 
 
 @pytest.fixture
@@ -137,7 +140,7 @@ def test_hostile_answers_are_inert(tab, web, served):
     with sqlite3.connect(served.database) as raw:
         raw.execute(
             "insert into messages (conversation_id, role, content, created_at, status, model_sha256, tokens, seconds,"
-            " left_out) values (?, 'user', '<img src=x onerror=broken=1>', '2026-01-01 00:00:00', 'complete', '', 1, 1, 0)",
+            " left_out) values (?, 'user', '<img src=x onerror=b=1>', '2026-01-01 00:00:00', 'complete', '', 1, 1, 0)",
             [chat],
         )
         raw.execute(

@@ -12,13 +12,16 @@ export const toEnd = () => (thread.scrollTop = thread.scrollHeight);
 
 export async function show(reply) {
   const read = new Map(); // how many blocks of each answer a screen reader was given
+  let ended = false;
   for await (const { name, data } of events(reply.body)) {
     const stick = name === "turns" || isAtEnd();
     if (name === "turns") begin(data);
     else if (name === "blocks") grow(data, read);
     else finish(name, data, read);
     if (stick) toEnd();
+    ended = !turns.querySelector('[data-status="streaming"]');
   }
+  if (!ended) throw new TypeError("the answer was cut off");
 }
 
 function begin({ since, html }) {
