@@ -20,6 +20,8 @@ from mdit_py_plugins.texmath import texmath_plugin
 
 CITED = re.compile(r"\[(\d{1,3})\]")
 DISPLAYED = re.compile(r"\\\[(.+?)\\\]", re.DOTALL)
+OPENS_FORMULA = re.compile(r"[ >*+\d.)-]*(\$\$|\\\[)")
+NEWLINE = re.compile(r"\r\n?|\n")
 MATH = {"math_inline": False, "math_inline_double": True, "math_block": True}  # whether it is displayed
 
 
@@ -47,10 +49,7 @@ def render(text: str, sources: int = 0, prefix: str = "") -> str:
 
 
 class Growing:
-    """The HTML of a text that grows, in blocks: all but the last are settled and parsed once.
-
-    No block before the last can change by what follows it, but for links that are defined at the very end.
-    """
+    """The HTML of a text that grows, in blocks: those that can no longer change are settled and parsed once."""
 
     def __init__(self) -> None:
         self.settled = 0
@@ -58,18 +57,33 @@ class Growing:
 
     def feed(self, piece: str) -> tuple[int, list[str]]:
         """How many blocks stay as they are, and the HTML of those after them."""
-        self._rest = (self._rest + piece) if self._rest or self.settled else piece.lstrip()
-        first, blocks, env = self.settled, [], {"sources": 0, "prefix": ""}
-        parser = _parser()
+        self._rest = self._rest + piece if self._rest or self.settled else piece.lstrip()
+        parser, env = _parser(), {"sources": 0, "prefix": ""}
         tokens = parser.parse(self._rest, env)
         starts = [i for i, token in enumerate(tokens) if token.level == 0 and token.nesting >= 0]
-        for start, end in zip(starts, [*starts[1:], len(tokens)], strict=True):
-            blocks.append(str(parser.renderer.render(tokens[start:end], parser.options, env)))
-        last = tokens[starts[-1]].map if starts else None
-        if last and last[0] > 0:
-            self._rest = "".join(self._rest.splitlines(keepends=True)[last[0] :])
-            self.settled += len(blocks) - 1
+        ends = [*starts[1:], len(tokens)] if starts else []
+        spans = zip(starts, ends, strict=True)
+        blocks = [str(parser.renderer.render(tokens[i:j], parser.options, env)) for i, j in spans]
+        first = self.settled
+        self._settle([tokens[i] for i in starts])
         return first, blocks
+
+    def _settle(self, heads: Sequence[Token]) -> None:
+        """Let go of the text of all blocks but the last: what follows does not change them (CommonMark, 3.1).
+
+        How a block begins is certain once its first two lines are whole. A formula that is not closed yet looks like
+        paragraphs, so that nothing after its opening is certain.
+        """
+        lines = NEWLINE.split(self._rest)
+        count = cut = 0
+        for i, head in enumerate(heads):
+            if head.map and i > count and head.map[0] < len(lines) - 2:
+                count, cut = i, head.map[0]
+            source = lines[slice(*head.map)] if head.map and head.type != "math_block" else []
+            if any(OPENS_FORMULA.match(line) for line in source):
+                break
+        self.settled += count
+        self._rest = "\n".join(lines[cut:])
 
 
 def _displayed(state: StateInline, silent: bool) -> bool:

@@ -103,7 +103,7 @@ def by_day(conversations: list[Conversation], today: datetime | None = None) -> 
 
 def _body(message: Message) -> str:
     """An answer's HTML, its citations leading to its own sources."""
-    return markdown.render(message.content, len(message.sources), f"source-{message.id}-")
+    return markdown.render(message.content.lstrip(), len(message.sources), f"source-{message.id}-")
 
 
 def _host(url: str) -> str:
