@@ -24,7 +24,7 @@ WEBM = b"\x1aE\xdf\xa3"  # how a Matroska file begins
 
 def make(gguf: str, database: str, questions: list[str]) -> FastAPI:
     """The app; its transcription says what kind of file it was given."""
-    section = Serve.model_validate({"max_tokens": 160, "threads": 1, "parallel": 2})
+    section = Serve.model_validate({"max_tokens": 200, "threads": 1, "parallel": 2})
     check_gguf(Path(gguf))
     refs = [ModelRef("gguf", gguf, name, sha256="ab" * 32, quantisation="F16") for name in ("pebble", "pebble-tuned")]
     models = Models([Backend(ref, launcher(ref, section)) for ref in refs])

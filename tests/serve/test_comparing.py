@@ -5,6 +5,7 @@ import sqlite3
 import httpx
 import pytest
 
+from .test_conversations import events
 from .test_page import expect
 
 
@@ -16,7 +17,7 @@ def test_two_models_answer_side_by_side_and_one_is_preferred(open_tab, several):
     assert tab.locator("#send").is_disabled()
     tab.locator("#contenders input").nth(1).check(force=True)
     tab.locator("#question").press("Enter")
-    tab.wait_for_selector("[data-status=streaming] .body:not(:empty) >> nth=1")
+    expect(tab.locator(".answer[data-status=complete]")).to_have_count(2)
     tab.wait_for_selector("body:not(.busy)")
     assert tab.locator(".answer .by").all_inner_texts() == ["pebble", "pebble-tuned"]
     boxes = [tab.locator(".answer").nth(i).bounding_box() for i in range(2)]
@@ -45,6 +46,17 @@ def test_two_models_answer_side_by_side_and_one_is_preferred(open_tab, several):
     assert chat not in httpx.get(f"{several.url}/chat").text
     assert httpx.get(f"{several.url}/chat/{chat}").status_code == 404
     assert "### pebble-tuned" in httpx.get(f"{several.url}/chat/{chat}/export").text
+
+
+def test_the_answers_come_at_the_same_time(several):
+    with httpx.Client(base_url=several.url, timeout=60) as web:
+        chat = web.post("/compare", json={"content": "Hm?", "models": ["pebble", "pebble-tuned"]}).json()["id"]
+        got = list(events(web.post(f"/chat/{chat}/messages", json={"content": "Tell me everything."})))
+    names = [name for name, _ in got]
+    assert set(names) == {"turns", "blocks", "done"}
+    assert names[-1] == "done"
+    begun = {data["message"] for name, data in got[: names.index("done")] if name == "blocks"}
+    assert len(begun) == names.count("done") == 2
 
 
 def test_settings_do_not_forget_who_is_compared(several):
