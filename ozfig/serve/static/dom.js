@@ -21,13 +21,16 @@ export async function call(path, method = "GET", body = undefined) {
 
 export const pause = (seconds) => new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
 
-// a model is loaded at its first use: wait for it instead of giving up
+const PATIENCE_SECONDS = 300;
+
+// a model is loaded at its first use: wait for it instead of giving up at once
 export async function callWhenLoaded(...request) {
-  for (;;) {
+  for (const began = Date.now(); ; ) {
     try {
       return await call(...request);
     } catch (error) {
-      if (error.code !== "model_loading") throw error;
+      const late = Date.now() - began > 1000 * PATIENCE_SECONDS;
+      if (error.code !== "model_loading" || late) throw error;
       announce("The model is loading.");
       $("state").textContent = "loading";
       await pause(error.wait || 1);

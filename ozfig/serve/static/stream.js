@@ -17,7 +17,7 @@ export async function show(reply) {
     const stick = name === "turns" || isAtEnd();
     if (name === "turns") begin(data);
     else if (name === "blocks") grow(data, read);
-    else finish(name, data, read);
+    else if (name === "done" || name === "failed") finish(name, data, read);
     if (stick) toEnd();
     ended = !turns.querySelector('[data-status="streaming"]');
   }
