@@ -326,26 +326,32 @@ def _show_page(found: dict[str, str], as_json: bool) -> None:
 
 @app.command(sort_key=8)
 def serve(
-    *targets: Annotated[str, Parameter(required=True)],
+    *targets: str,
     host: str = "127.0.0.1",
     port: int = 8080,
     settings: Settings = None,
     database: Annotated[str, Parameter(help="SQLAlchemy URL or SQLite file of the stored chats.")] = "",
 ) -> None:
-    """Serve runs and GGUF files as an OpenAI-compatible API and a chat page; a folder of runs as its pages alone.
+    """Serve models as an OpenAI-compatible API and a chat page; a folder of runs as its pages alone.
 
     Parameters
     ----------
     targets
-        Run folders or .gguf files, the first one answers where no model is named; or one folder of runs.
+        Run folders, .gguf files, GGUF files of the hub (owner/name, owner/name:Q4_K_M) or addresses
+        (https://host/model.gguf#sha256=...; an OpenAI-compatible server: https://host/v1); the first one answers where
+        no model is named. Or one folder of runs. Without any, what the variable OZFIG_MODEL names.
     host
         Address to listen on; anything but loopback needs OZFIG_API_KEY and OZFIG_PASSWORD.
     port
         Port to listen on.
     """
     from ozfig import pipeline, registry
+    from ozfig.errors import UserError
     from ozfig.runs import runs_in
 
+    targets = targets or tuple(os.environ.get("OZFIG_MODEL", "").split())
+    if not targets:
+        raise UserError("serve: name a run folder or a .gguf file, or set OZFIG_MODEL")
     if len(targets) == 1 and runs_in(Path(targets[0])):
         show = registry.find("server", "runs")
         return show(Path(targets[0]), host=host, port=port)  # type: ignore[no-any-return]

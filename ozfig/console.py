@@ -44,6 +44,10 @@ class Bar:
         """Set how much there is to do, once that is known or has grown."""
         self._progress.update(self._task, total=amount)
 
+    def reach(self, done: float, total: float) -> None:
+        """Stand at `done` of `total`; 0 where that is not known."""
+        self._progress.update(self._task, completed=done, total=total or None)
+
 
 @contextmanager
 def bar(name: str, total: float | None = None, unit: str = "rows") -> Iterator[Bar]:

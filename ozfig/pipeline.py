@@ -11,8 +11,11 @@ from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, get_args
+from urllib.parse import urlsplit
 
 from ozfig import __version__, console, files, prompts, recipes, registry, usage
+from ozfig.engines import weights
+from ozfig.engines.archive import is_url
 from ozfig.engines.resolve import locate, resolve
 from ozfig.errors import OzfigError, UserError
 from ozfig.forecast import book
@@ -381,7 +384,9 @@ def served(targets: Sequence[str], settings: list[str] | None = None) -> Served:
 
     Recipe and questions are the first target's. A run is served by its quantised file, or by its merged model where
     its head has no such files; its base, its tuned model and its other files are there too, as `site/base`,
-    `site/tuned` and `site/Q8_0`. Raises UserError when a target is neither, or the run has exported nothing yet.
+    `site/tuned` and `site/Q8_0`. GGUF files
+    of the hub or behind a URL are fetched when they are loaded. Raises UserError when a target is none of these, or the
+    run has exported nothing yet.
     """
     found = [_served(target, settings or [] if i == 0 else []) for i, target in enumerate(targets)]
     models = [found[0].model, *(model for each in found for model in each.models if model != found[0].model)]
@@ -390,11 +395,14 @@ def served(targets: Sequence[str], settings: list[str] | None = None) -> Served:
 
 def _served(target: str, settings: list[str]) -> Served:
     path = Path(target).expanduser()
+    elsewhere = _elsewhere(target)
+    if settings and (elsewhere or path.suffix == ".gguf"):
+        raise UserError("--set changes a run's recipe; a model alone has none")
+    if elsewhere:
+        return Served([elsewhere])
     if path.suffix == ".gguf":
         if not path.is_file():
             raise UserError(f"{target}: no such file")
-        if settings:
-            raise UserError("--set changes a run's recipe; a .gguf file has none")
         return Served([ModelRef("gguf", str(path.resolve()), path.stem, sha256=files.sha256_path(path))])
     run = Run.open(path)
     ref = _exported(run)
@@ -405,6 +413,15 @@ def _served(target: str, settings: list[str]) -> Served:
     recipe = recipes.load(Recipe, run.folder / RECIPE, settings)
     others = [replace(other, name=f"{recipe.name}/{point}") for point, other in _others(run, ref)]
     return Served([replace(ref, name=recipe.name), *others], recipe, _first_questions(asked, ref), run.folder)
+
+
+def _elsewhere(target: str) -> ModelRef | None:
+    """A model that is not on this disk: a GGUF file by its address, or an OpenAI-compatible server."""
+    if weights.is_address(target):
+        return ModelRef("gguf", target, weights.called(target), sha256=target.partition("#sha256=")[2])
+    if is_url(target):
+        return ModelRef("openai", target, urlsplit(target).hostname or target)
+    return None
 
 
 def _others(run: Run, ref: ModelRef) -> list[tuple[str, ModelRef]]:

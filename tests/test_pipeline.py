@@ -165,6 +165,10 @@ def test_a_moved_run_still_finds_its_models(finished, tmp_path):
     shutil.copytree(run.folder, moved)
     found = pipeline.served([str(moved)])
     assert found.model.path == str(moved / "export" / "small.Q4_K_M.gguf")
+    assert [model.name for model in found.models] == ["small", "small/base", "small/tuned"]
+    both = pipeline.served([str(moved / "export" / "small.Q4_K_M.gguf"), str(moved)])
+    assert [model.name for model in both.models] == ["small.Q4_K_M", "small", "small/base", "small/tuned"]
+    assert both.recipe is None
     assert found.recipe.name == "small"
     assert len(found.questions) == 4
 

@@ -19,10 +19,9 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, Self
 from urllib.parse import urlsplit
 
-import httpx
-
 from ozfig import console, files
-from ozfig.errors import OutsideError, UserError
+from ozfig.engines import download
+from ozfig.errors import UserError
 
 # weights, configuration and tokenizer; nothing that runs
 WANTED = ["*.json", "*.safetensors", "*.model", "*.jinja", "merges.txt", "vocab.txt", "LICENSE*", "README.md"]
@@ -67,13 +66,13 @@ def fetch(base: str) -> Path:
     packed = Packed.parse(base)
     folder = cache() / packed.sha256
     if not folder.is_dir():
-        part = folder.with_name(f"{packed.sha256}.{os.getpid()}.part")
+        part, file = folder.with_name(f"{packed.sha256}.{os.getpid()}.part"), folder.with_name(f"{packed.sha256}.pack")
         try:
-            part.mkdir(parents=True, exist_ok=True)
-            file = part / "download"
-            _download(packed, file)
-            _unpack(file, part / "model", packed)
-            (part / "model").replace(folder)
+            with console.bar("download", None, "bytes") as bar:
+                download.fetch(packed.url, packed.sha256, file, bar.reach)
+            _unpack(file, part, packed)
+            part.replace(folder)
+            file.unlink()
         finally:
             shutil.rmtree(part, ignore_errors=True)
     return folder
@@ -82,26 +81,6 @@ def fetch(base: str) -> Path:
 def cache() -> Path:
     """Where unpacked models are kept, by their hash: $XDG_CACHE_HOME or ~/.cache, then ozfig/models."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ozfig" / "models"
-
-
-def _download(packed: Packed, target: Path) -> None:
-    """Stream the file to disk and check its hash."""
-    try:
-        with (
-            httpx.stream("GET", packed.url, follow_redirects=True, timeout=60) as reply,
-            console.bar("download", float(reply.headers.get("Content-Length") or 0) or None, "bytes") as bar,
-            target.open("wb") as out,
-        ):
-            if reply.is_error:
-                raise OutsideError(f"base {packed.url!r}: the server answers {reply.status_code}")
-            for block in reply.iter_bytes(CHUNK):
-                out.write(block)
-                bar.advance(len(block))
-    except httpx.HTTPError as error:
-        raise OutsideError(f"base {packed.url!r}: cannot be fetched ({type(error).__name__})") from None
-    found = files.sha256_path(target)
-    if found != packed.sha256:
-        raise UserError(f"base {packed.url!r}: the file is another one: its sha256 is {found}")
 
 
 def _unpack(file: Path, folder: Path, packed: Packed) -> None:

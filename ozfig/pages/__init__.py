@@ -26,7 +26,9 @@ def environment(templates: Path) -> Environment:
 
 def style(*more: Path) -> Markup:
     """The style that all pages share, and what a page adds to it."""
-    return Markup("\n".join(path.read_text(encoding="utf-8") for path in (HERE / "paper.css", *more)))
+    return Markup(
+        "\n".join(path.read_text(encoding="utf-8") for path in (HERE / "tokens.css", HERE / "paper.css", *more))
+    )
 
 
 def strong(text: str) -> Markup:

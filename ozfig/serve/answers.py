@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from typing import Any
 
 from ozfig.serve.backend import Backend
 from ozfig.serve.context import history
@@ -17,7 +16,8 @@ from ozfig.serve.models import Models
 from ozfig.serve.problems import ApiError
 from ozfig.serve.replies import Replies, Reply
 from ozfig.store.database import Store
-from ozfig.store.models import Status
+from ozfig.store.models import Conversation, Status
+from ozfig.store.models import Message as Stored
 from ozfig.types import Message
 
 SAVE_SECONDS = 1.0
@@ -28,7 +28,6 @@ class Answer:
 
     def __init__(self, asked: int, message: int, backend: Backend, reply: Reply) -> None:
         self.asked, self.message, self.backend, self.reply = asked, message, backend, reply
-        self.has_sources = False  # until it is known which there are
         self.text, self.error = "", ""
         self.began, self.done = time.monotonic(), False
         self.task: asyncio.Task[None] | None = None
@@ -39,23 +38,12 @@ class Answer:
         self.text += piece
         await self._tell()
 
-    async def show_sources(self) -> None:
-        """Say that the sources are known."""
-        self.has_sources = True
-        await self._tell()
-
-    async def sources(self) -> list[dict[str, Any]]:
-        """What the answer is drawn from, as soon as that is known."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: self.done or self.has_sources)
-        return self.reply.sources
-
     async def end(self) -> None:
         """Say that nothing more will come."""
         self.done = True
         await self._tell()
 
-    async def follow(self) -> AsyncIterator[str]:
+    async def follow(self) -> AsyncGenerator[str]:
         """The text from its beginning, in pieces, until the answer has ended."""
         seen = 0
         while not (self.done and seen == len(self.text)):
@@ -72,48 +60,64 @@ class Answer:
 
 
 class Answers:
-    """Every answer that is being written, at most one a conversation."""
+    """Every answer that is being written: those of one question at a time in each conversation."""
 
     def __init__(self, models: Models, replies: Replies, store: Store) -> None:
         self._models, self._replies, self._store = models, replies, store
-        self._live: dict[str, Answer] = {}
+        self._live: dict[str, list[Answer]] = {}
 
-    def of(self, conversation: str) -> Answer | None:
-        """The answer that is being written in a conversation."""
-        return self._live.get(conversation)
+    def of(self, conversation: str) -> list[Answer]:
+        """The answers that are being written in a conversation: none, one, or one of each compared model."""
+        return list(self._live.get(conversation, []))
 
-    async def ask(self, conversation: str, question: str) -> Answer:
-        """Store a question and begin its answer.
+    async def ask(self, conversation: str, question: str = "", since: int = 0) -> list[Answer]:
+        """Store a question and begin its answers: one, or one of each model that the conversation compares.
 
-        Raises ApiError: 404 no such conversation or model, 409 one is being written, 400 too long, 503 not loaded.
+        `since` takes a message and what follows it out of the chat: a question to be replaced by this one, or an
+        answer to be written again, then without a question. Raises ApiError: 404 no such conversation or message,
+        409 one is being written, 400 too long, 503 not loaded.
         """
         chat = await asyncio.to_thread(self._store.get, conversation)
         if chat is None:
             raise ApiError(404, "this conversation does not exist", "conversation_not_found")
-        turns = history([Message(m.role, m.content) for m in chat.messages])  # type: ignore[arg-type]
-        turns.append(Message("user", question))
-        backend = self._models.get(str(chat.settings.get("model", "")))
-        reply = await self._replies.begin(backend, turns, chat.settings)
+        before, asked = _before(chat, question, since)
+        names = chosen_models(chat, self._models)
+        begun = [await self._prepare(name, chat, before, question or asked.content) for name in names]
         if conversation in self._live:
             raise ApiError(409, "an answer is being written; stop it first", "busy")
         # no await between the check and the entry, so that two tabs cannot both pass
-        asked = self._store.add(conversation, "user", question)
+        if since:
+            self._store.supersede(conversation, since)
+        key = self._store.add(conversation, "user", question).id if question else asked.id
+        self._live[conversation] = [self._launch(conversation, key, *one) for one in begun]
+        return self.of(conversation)
+
+    async def _prepare(
+        self, name: str, chat: Conversation, before: Sequence[Stored], question: str
+    ) -> tuple[Backend, Reply]:
+        """A model, and its answer to come."""
+        backend = self._models.get(name)
+        own = [m for m in before if m.role == "user" or chat.kind == "chat" or m.model == name]
+        turns = [*history([Message(m.role, m.content) for m in own]), Message("user", question)]  # type: ignore[arg-type]
+        return backend, await self._replies.begin(backend, turns, chat.settings)
+
+    def _launch(self, conversation: str, asked: int, backend: Backend, reply: Reply) -> Answer:
         fields = {"model": backend.model.name, "model_sha256": backend.model.sha256, "left_out": reply.left_out}
         row = self._store.add(conversation, "assistant", "", "streaming", **fields)
-        answer = self._live[conversation] = Answer(asked.id, row.id, backend, reply)
+        answer = Answer(asked, row.id, backend, reply)
         answer.task = asyncio.create_task(self._write(conversation, answer))
         return answer
 
     async def stop(self, conversation: str) -> bool:
-        """Cut the answer of a conversation; false when none is being written."""
-        answer = self._live.get(conversation)
-        if answer is None or answer.task is None:
-            return False
-        answer.task.cancel()
-        await asyncio.gather(answer.task, return_exceptions=True)
-        if not answer.done:  # a task that is cancelled before its first step runs none of its code
-            await self._finish(conversation, answer, "interrupted")
-        return True
+        """Cut the answers of a conversation; false when none is being written."""
+        answers = self.of(conversation)
+        for answer in answers:
+            if answer.task:
+                answer.task.cancel()
+                await asyncio.gather(answer.task, return_exceptions=True)
+            if not answer.done:  # a task that is cancelled before its first step runs none of its code
+                await self._finish(conversation, answer, "interrupted")
+        return bool(answers)
 
     async def close(self) -> None:
         """Cut and keep every answer that is being written."""
@@ -137,14 +141,13 @@ class Answers:
         fields = {"tokens": reply.tokens, "seconds": seconds, "left_out": reply.left_out, "sources": reply.sources}
         if status == "complete":
             fields |= {"raw": reply.raw}
-        details = reply.details(answer.backend)
-        self._store.finish(answer.message, reply.text, status, details=details, **fields)
-        self._live.pop(conversation, None)
+        self._store.finish(answer.message, reply.text, status, details=reply.details(answer.backend), **fields)
+        if all(other.done for other in self.of(conversation) if other is not answer):
+            self._live.pop(conversation, None)
         await answer.end()
 
     async def _receive(self, answer: Answer) -> None:
         await self._replies.enrich(answer.backend, answer.reply)
-        await answer.show_sources()
         saved = time.monotonic()
         async with aclosing(self._replies.stream(answer.backend, answer.reply)) as pieces:
             async for piece in pieces:
@@ -153,3 +156,25 @@ class Answers:
                 if time.monotonic() - saved >= SAVE_SECONDS:
                     saved = time.monotonic()
                     await asyncio.to_thread(self._store.save, answer.message, answer.reply.text)
+
+
+def chosen_models(chat: Conversation, models: Models) -> list[str]:
+    """The models that answer in a conversation; those that are gone are left out, and without any the default does."""
+    wanted = chat.settings.get("models") or [chat.settings.get("model")]
+    return [name for name in wanted if name in models.names()] or [models.default]
+
+
+def _before(chat: Conversation, question: str, since: int) -> tuple[list[Stored], Stored]:
+    """The turns before a question that is new or asked again, and the question that was there last.
+
+    Raises ApiError 404 where `since` is not what it should be: a question to edit, or an answer to write again.
+    """
+    current = [m for m in chat.messages if m.superseded is None]
+    role = "user" if question else "assistant"
+    if (since or not question) and not any(m.id == since and m.role == role for m in current):
+        raise ApiError(404, "this message is not in the conversation any more", "message_not_found")
+    before = [m for m in current if not since or m.id < since]
+    questions = [m for m in before if m.role == "user"]
+    if question:
+        return before, questions[-1] if questions else Stored(content="")
+    return [m for m in before if m.id < questions[-1].id], questions[-1]

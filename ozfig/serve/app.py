@@ -16,7 +16,20 @@ from fastapi.staticfiles import StaticFiles
 from ozfig import __version__, console
 from ozfig.errors import OutsideError, OzfigError, UserError
 from ozfig.recipe import Recipe, Serve
-from ozfig.serve import conversations, embeddings, health, login, openai, problems, prompt, speech, studio
+from ozfig.serve import (
+    asking,
+    comparing,
+    conversations,
+    embeddings,
+    feedback,
+    health,
+    login,
+    openai,
+    problems,
+    prompt,
+    speech,
+    studio,
+)
 from ozfig.serve.answers import Answers
 from ozfig.serve.depends import ThePages
 from ozfig.serve.documents import Documents
@@ -25,7 +38,7 @@ from ozfig.serve.login import Sessions
 from ozfig.serve.metrics import Journal, standard_error
 from ozfig.serve.models import Models
 from ozfig.serve.offer import Offer
-from ozfig.serve.pages import STATIC, Pages
+from ozfig.serve.pages import STATIC, Features, Pages
 from ozfig.serve.polish import Polisher
 from ozfig.serve.replies import Replies
 from ozfig.serve.settings import Settings
@@ -56,11 +69,12 @@ def create_app(models: Models, settings: Settings, store: Store, replies: Replie
     app.state.models, app.state.settings, app.state.store = models, settings, store
     app.state.replies = replies
     app.state.answers = Answers(models, replies, store)
-    app.state.pages = Pages(settings, models.get())
     app.state.encoder = embeddings.Encoder(section.queue)
     app.state.speech = speech.Speech(section.transcribe, section.queue)
+    features = Features(*replies.offered(), app.state.speech.section is not None)
+    app.state.pages = Pages(settings, models, features)
     app.state.sessions = Sessions(settings.password)
-    for part in (openai, embeddings, speech, prompt, health, conversations, login):
+    for part in (openai, embeddings, speech, prompt, health, conversations, asking, comparing, feedback, login):
         app.include_router(part.router)
     studio.install(app, around(models.get().model))
     app.add_api_route("/docs", docs, include_in_schema=False)

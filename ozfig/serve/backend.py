@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, aclosing
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -28,7 +28,8 @@ class Server(Protocol):
     headers: dict[str, str]
 
 
-Launch = Callable[[], AbstractContextManager[Server]]
+Told = Callable[[str], None]  # what is being done while a model loads, in words
+Launch = Callable[[Told], AbstractContextManager[Server]]
 
 
 class Backend:
@@ -39,7 +40,7 @@ class Backend:
     def __init__(
         self,
         model: ModelRef,
-        launch: Callable[[], Any],
+        launch: Callable[..., Any],
         on_failure: Callable[[], None] = lambda: None,
         turnstile: Turnstile | None = None,
     ) -> None:
@@ -50,6 +51,7 @@ class Backend:
         self.wake: Callable[[], None] = lambda: None  # how a model that is not loaded asks to be
         self.error: Exception | None = None
         self.loading = False
+        self.doing = ""  # what takes the time while it loads
         self.used = 0.0  # when it was last asked
         self.bytes = 0  # what it takes in memory, about
         self.context = 0
@@ -94,7 +96,8 @@ class Backend:
             self.wake()
         if failed is not None:
             raise ApiError(503, f"the model could not be loaded: {failed}", "model_failed")
-        raise ApiError(503, f"the model {self.model.name} is still loading", "model_loading")
+        doing = f": {self.doing}" if self.doing else ""
+        raise ApiError(503, f"the model {self.model.name} is still loading{doing}", "model_loading")
 
     async def complete(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """One whole reply. Raises ApiError with what the model refused, 429 when too many wait."""
@@ -106,12 +109,20 @@ class Backend:
 
     async def stream(self, path: str, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
         """The chunks of a streamed reply, the last with its usage. Leaving the loop stops the model."""
+        async with aclosing(self.batches(path, body)) as batches:
+            async for batch in batches:
+                for chunk in batch:
+                    yield chunk
+
+    async def batches(self, path: str, body: dict[str, Any]) -> AsyncGenerator[list[dict[str, Any]]]:
+        """The same chunks, those together that came together: who sends them on does so once."""
         self.ready()
         with self.turnstile.turn(), self.metrics.reply(self.model.name, body) as measured:
-            async with aclosing(self._stream(path, body)) as chunks:
-                async for chunk in chunks:
-                    measured.saw(chunk)
-                    yield chunk
+            async with aclosing(self._batches(path, body)) as batches:
+                async for batch in batches:
+                    for chunk in batch:
+                        measured.saw(chunk)
+                    yield batch
 
     async def _complete(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         reply = await self.ready().post(path, json=body)
@@ -120,18 +131,16 @@ class Backend:
         result: dict[str, Any] = reply.json()
         return result
 
-    async def _stream(self, path: str, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
+    async def _batches(self, path: str, body: dict[str, Any]) -> AsyncGenerator[list[dict[str, Any]]]:
         wanted = {**body, "stream": True, "stream_options": {"include_usage": True}}
         async with self.ready().stream("POST", path, json=wanted) as reply:
             if reply.is_error:
                 raise from_upstream(reply.status_code, _json(await reply.aread()))
-            async for line in reply.aiter_lines():
-                kind, _, data = line.partition(":")
-                if kind == "error" or (kind == "data" and data.lstrip().startswith('{"error"')):
-                    failure = _json(data)
-                    raise from_upstream(500, failure if "error" in failure else {"error": failure})
-                if kind == "data" and data.strip() != "[DONE]":
-                    yield json.loads(data)
+            rest = b""
+            async for part in reply.aiter_bytes():
+                *events, rest = (rest + part).replace(b"\r\n", b"\n").split(b"\n\n")
+                if batch := [chunk for event in events for chunk in _chunks(event)]:
+                    yield batch
 
     async def count(self, messages: Sequence[Message]) -> int:
         """How many tokens a conversation has as the model sees it, template and markers included."""
@@ -139,9 +148,12 @@ class Backend:
         wanted = {"content": text, "add_special": True, "parse_special": True}
         return len((await self._complete("/tokenize", wanted))["tokens"])
 
+    def _tell(self, doing: str) -> None:
+        self.doing = doing
+
     async def _open(self) -> Any:
         """What answers, once it is loaded; what has to be closed is put on the stack."""
-        server = await asyncio.to_thread(self._launch)
+        server = await asyncio.to_thread(self._launch, self._tell)
         running = await asyncio.to_thread(server.__enter__)
         self._stack.push_async_callback(asyncio.to_thread, server.__exit__, None, None, None)
         # llama.cpp closes idle connections at any moment, so each request opens its own: it is loopback
@@ -172,6 +184,17 @@ def as_chunks(path: str, reply: dict[str, Any]) -> list[dict[str, Any]]:
         {"choices": [{"index": 0, **said, "finish_reason": None}]},
         {"choices": [{"index": 0, **last, "finish_reason": choice["finish_reason"]}], "usage": reply["usage"]},
     ]
+
+
+def _chunks(event: bytes) -> Iterator[dict[str, Any]]:
+    """What a server-sent event carries. Raises ApiError for one that tells of a failure."""
+    for line in event.split(b"\n"):
+        kind, _, data = line.partition(b":")
+        if kind == b"error" or (kind == b"data" and data.lstrip().startswith(b'{"error"')):
+            failure = _json(data)
+            raise from_upstream(500, failure if "error" in failure else {"error": failure})
+        if kind == b"data" and data.strip() != b"[DONE]":
+            yield json.loads(data)
 
 
 def _json(text: str | bytes) -> Any:

@@ -1,31 +1,23 @@
-"""The chat page and what its script calls: conversations, and answers as server-sent events.
-
-Events of an answer: `turns` (HTML of question and empty answer), `sources` (where there are any: a
-list of number, title, url, text and kind), `text` (JSON strings, in pieces), `done` (HTML of the finished answer),
-`failed` (one line; the saved part is in the HTML).
-"""
+"""The chat page and what its script calls to look after conversations. Asking is in `asking`."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Response
-from fastapi.responses import HTMLResponse, StreamingResponse
-from pydantic import BaseModel, StringConstraints
+from fastapi import APIRouter, Query
+from fastapi.responses import HTMLResponse, Response
+from pydantic import BaseModel
 
-from ozfig.serve.answers import Answer
-from ozfig.serve.depends import TheAnswers, TheBackend, ThePages, TheStore
-from ozfig.serve.pages import Pages
+from ozfig.serve import exporting
+from ozfig.serve.asking import NO_STORE, Question
+from ozfig.serve.chosen import Chosen, Line
+from ozfig.serve.depends import TheAnswers, TheModels, ThePages, TheStore
 from ozfig.serve.problems import ApiError
 from ozfig.store.database import Store
+from ozfig.store.models import Conversation, Kind
 
 router = APIRouter(include_in_schema=False)
-NO_STORE = {"Cache-Control": "no-store"}
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-Question = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100_000)]
 
 
 class Title(BaseModel):
@@ -34,10 +26,11 @@ class Title(BaseModel):
     title: Line
 
 
-class Asked(BaseModel):
-    """What the user wrote."""
+class First(BaseModel):
+    """The first question of a conversation, and what was set before it."""
 
     content: Question
+    settings: Chosen = Chosen()
 
 
 @router.get("/")
@@ -47,23 +40,24 @@ def start(pages: ThePages, store: TheStore) -> HTMLResponse:
 
 
 @router.get("/chat")
-def listing(pages: ThePages, store: TheStore, search: str = "", current: str = "") -> HTMLResponse:
+def listing(pages: ThePages, store: TheStore, search: str = "", current: str = "", kind: Kind = "chat") -> HTMLResponse:
     """The list at the side as a piece of HTML."""
-    return HTMLResponse(pages.listing(store.conversations(search), current, search), headers=NO_STORE)
+    return HTMLResponse(pages.listing(store.conversations(search, kind), current, search, kind), headers=NO_STORE)
 
 
 @router.post("/chat", status_code=201)
-def create(body: Asked, backend: TheBackend, store: TheStore) -> dict[str, str]:
+def create(body: First, models: TheModels, store: TheStore) -> dict[str, str]:
     """A new conversation, named after its first question. Raises ApiError 503 while the model loads."""
+    backend = models.get(body.settings.model or "")
     backend.ready()
-    row = store.create(body.content, backend.model.name)
+    row = store.create(body.content, backend.model.name, settings=body.settings.kept())
     return {"id": row.id, "title": row.title}
 
 
 @router.get("/chat/{conversation}")
 def show(conversation: str, pages: ThePages, store: TheStore) -> HTMLResponse:
     """The chat page with a conversation as it is stored."""
-    row = store.get(conversation)
+    row = of_kind(store, conversation, "chat")
     page = pages.chat(store.conversations(), row, missing=row is None)
     return HTMLResponse(page, 200 if row else 404, headers=NO_STORE)
 
@@ -72,8 +66,29 @@ def show(conversation: str, pages: ThePages, store: TheStore) -> HTMLResponse:
 def rename(conversation: str, body: Title, store: TheStore) -> dict[str, str]:
     """Another title."""
     if not store.rename(conversation, body.title):
-        raise ApiError(404, "this conversation does not exist", "conversation_not_found")
+        raise missing()
     return {"id": conversation, "title": body.title}
+
+
+@router.put("/chat/{conversation}/settings", status_code=204)
+def configure(conversation: str, body: Chosen, store: TheStore) -> None:
+    """What the next answers are written with."""
+    compared = {k: v for k, v in found(store, conversation).settings.items() if k == "models"}
+    store.configure(conversation, {**body.kept(), **compared})
+
+
+@router.get("/chat/{conversation}/export")
+def export(
+    conversation: str, store: TheStore, kind: Annotated[Literal["markdown", "json"], Query(alias="format")] = "markdown"
+) -> Response:
+    """A conversation to keep: Markdown as it is read, or JSON with everything that is stored."""
+    chat = found(store, conversation)
+    if kind == "json":
+        text, media, ending = exporting.as_json(chat), "application/json", "json"
+    else:
+        text, media, ending = exporting.as_markdown(chat), "text/markdown; charset=utf-8", "md"
+    disposition = f'attachment; filename="{exporting.file_name(chat.title)}.{ending}"'
+    return Response(text, media_type=media, headers={**NO_STORE, "Content-Disposition": disposition})
 
 
 @router.delete("/chat/{conversation}", status_code=204)
@@ -81,47 +96,22 @@ async def delete(conversation: str, answers: TheAnswers, store: TheStore) -> Non
     """Remove a conversation; an answer that is being written is cut first."""
     await answers.stop(conversation)
     if not await asyncio.to_thread(store.delete, conversation):
-        raise ApiError(404, "this conversation does not exist", "conversation_not_found")
+        raise missing()
 
 
-@router.post("/chat/{conversation}/messages")
-async def ask(
-    conversation: str, body: Asked, answers: TheAnswers, pages: ThePages, store: TheStore
-) -> StreamingResponse:
-    """Ask, and follow the answer."""
-    answer = await answers.ask(conversation, body.content)
-    return _stream(_events(answer, pages, store))
+def of_kind(store: Store, conversation: str, kind: Kind) -> Conversation | None:
+    """A conversation that a page can show."""
+    row = store.get(conversation)
+    return row if row and row.kind == kind else None
 
 
-@router.get("/chat/{conversation}/stream")
-async def follow(conversation: str, answers: TheAnswers, pages: ThePages, store: TheStore) -> Response:
-    """Follow the answer that is being written, from its beginning; 204 when there is none."""
-    answer = answers.of(conversation)
-    return _stream(_events(answer, pages, store)) if answer else Response(status_code=204)
+def found(store: Store, conversation: str) -> Conversation:
+    """A conversation. Raises ApiError 404."""
+    if chat := store.get(conversation):
+        return chat
+    raise missing()
 
 
-@router.post("/chat/{conversation}/stop", status_code=204)
-async def stop(conversation: str, answers: TheAnswers) -> None:
-    """Cut the answer that is being written; nothing happens when there is none."""
-    await answers.stop(conversation)
-
-
-def _stream(events: AsyncIterator[str]) -> StreamingResponse:
-    return StreamingResponse(events, media_type="text/event-stream", headers=NO_STORE)
-
-
-async def _events(answer: Answer, pages: Pages, store: Store) -> AsyncIterator[str]:
-    """The events of one answer for one reader."""
-    rows = [await asyncio.to_thread(store.message, key) for key in (answer.asked, answer.message)]
-    yield _event("turns", [pages.turn(row) for row in rows if row])
-    if sources := await answer.sources():
-        yield _event("sources", sources)
-    async for piece in answer.follow():
-        yield _event("text", piece)
-    row = await asyncio.to_thread(store.message, answer.message)
-    html = pages.turn(row) if row else ""
-    yield _event("failed", {"html": html, "message": answer.error}) if answer.error else _event("done", {"html": html})
-
-
-def _event(name: str, value: Any) -> str:
-    return f"event: {name}\ndata: {json.dumps(value, ensure_ascii=False)}\n\n"
+def missing() -> ApiError:
+    """What is said of a conversation that is not there."""
+    return ApiError(404, "this conversation does not exist", "conversation_not_found")

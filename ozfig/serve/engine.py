@@ -43,15 +43,15 @@ class EngineBackend(Backend):
 
     async def _complete(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         text, end = "", {}
-        async with aclosing(self._stream(path, body)) as chunks:
-            async for chunk in chunks:
+        async with aclosing(self._batches(path, body)) as batches:
+            async for [chunk] in batches:
                 (choice,) = chunk["choices"]
                 text += choice.get("text") or choice.get("delta", {}).get("content") or ""
                 end = chunk
         said = {"message": {"role": "assistant", "content": text}} if path == CHAT else {"text": text}
         return {"choices": [{**end["choices"][0], **said}], "usage": end["usage"]}
 
-    async def _stream(self, path: str, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
+    async def _batches(self, path: str, body: dict[str, Any]) -> AsyncGenerator[list[dict[str, Any]]]:
         """The reply as it is written, then its end and its usage. Raises ApiError 400 for what cannot be asked."""
         messages, gone = self._asked(path, body), threading.Event()
         stop = body.get("stop") or ()
@@ -72,7 +72,7 @@ class EngineBackend(Backend):
                 event = await events.get()
                 if isinstance(event, Exception):
                     raise event
-                yield _chunk(path, event)
+                yield [_chunk(path, event)]
                 if isinstance(event, dict):
                     return
         finally:

@@ -18,7 +18,7 @@ FAILED: dict[int | str, dict[str, Any]] = {503: {"description": "The model could
 def health(backend: TheBackend) -> JSONResponse:
     """The default model is ok, loading, idle (loaded at the next request) or failed (503)."""
     state = backend.state
-    body = {"status": state, "model": backend.model.name, "loaded": state == "ok"}
+    body = {"status": state, "model": backend.model.name, "loaded": state == "ok", "doing": backend.doing}
     return JSONResponse(body, 503 if state == "failed" else 200)
 
 

@@ -8,10 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from ozfig.engines.openai import Endpoint
+from ozfig.engines.weights import fetch, is_address
 from ozfig.errors import UserError
 from ozfig.recipe import OtherModel, Serve
 from ozfig.serve import memory
-from ozfig.serve.backend import Backend, Launch, Server
+from ozfig.serve.backend import Backend, Launch, Server, Told
 from ozfig.serve.engine import EngineBackend
 from ozfig.serve.models import Models
 from ozfig.serve.remote import RemoteBackend
@@ -45,8 +46,11 @@ class Offer:
     def _own(self, ref: ModelRef, on_failure: Callable[[], None]) -> Backend:
         """What answers for a model on this disk: llama.cpp for a GGUF file, else the model's own engine."""
         if ref.kind == "gguf":
-            check_gguf(Path(ref.path))
+            if not is_address(ref.path):
+                check_gguf(Path(ref.path))
             return Backend(ref, launcher(ref, self._section), on_failure, self._turnstile())
+        if ref.kind == "openai":
+            return self._other(OtherModel(name=ref.name, model=ref.path))
         return EngineBackend(ref, on_failure, self._section.queue)
 
     def _other(self, other: OtherModel) -> Backend:
@@ -71,15 +75,22 @@ class Offer:
 
 
 def launcher(model: ModelRef, section: Serve) -> Launch:
-    """What starts llama.cpp's server for a model."""
+    """What starts llama.cpp's server for a model; a file that is elsewhere is fetched first."""
 
-    def launch() -> AbstractContextManager[Server]:
+    def launch(told: Told) -> AbstractContextManager[Server]:
         from ozfig.engines.gguf import LlamaServer, trained_context
 
-        context = min(section.context, trained_context(Path(model.path)))
-        return LlamaServer(model.path, context=context, slots=section.parallel, threads=section.threads)
+        path = fetch(model.path, lambda done, total: told(_far(done, total))) if is_address(model.path) else model.path
+        told("")
+        context = min(section.context, trained_context(Path(path)))
+        return LlamaServer(path, context=context, slots=section.parallel, threads=section.threads)
 
     return launch
+
+
+def _far(done: int, total: int) -> str:
+    """How far a download is, in words."""
+    return f"downloading, {done / 1e6:,.0f} MB" + (f" of {total / 1e6:,.0f} ({done / total:.0%})" if total else "")
 
 
 def check_gguf(path: Path) -> None:

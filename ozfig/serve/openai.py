@@ -186,13 +186,12 @@ async def _whole(reply: Reply, backend: Backend) -> dict[str, Any]:
 async def _events(reply: Reply, backend: Backend, with_usage: bool) -> AsyncGenerator[str]:
     head, usages = reply.head(reply.chunk), []
     for index, body in enumerate(reply.bodies):
-        async with aclosing(backend.stream(reply.path, body)) as parts:
-            async for part in parts:
-                if part.get("usage"):
-                    usages.append(part["usage"])
-                choices = [_choice(reply, choice, index) for choice in part["choices"]]
-                if choices:
-                    yield _event({**head, "choices": choices})
+        async with aclosing(backend.batches(reply.path, body)) as batches:
+            async for batch in batches:
+                usages += [part["usage"] for part in batch if part.get("usage")]
+                choices = ([_choice(reply, choice, index) for choice in part["choices"]] for part in batch)
+                if events := "".join(_event({**head, "choices": own}) for own in choices if own):
+                    yield events
     if with_usage:
         yield _event({**head, "choices": [], "usage": _sum(usages)})
     yield "data: [DONE]\n\n"

@@ -45,11 +45,11 @@ class RemoteBackend(Backend):
         reply["usage"] = reply.get("usage") or {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
         return reply
 
-    async def _stream(self, path: str, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
+    async def _batches(self, path: str, body: dict[str, Any]) -> AsyncGenerator[list[dict[str, Any]]]:
         try:
-            async with aclosing(super()._stream(path.removeprefix("/v1"), self._adapted(body))) as chunks:
-                async for chunk in chunks:
-                    yield {**chunk, "choices": chunk.get("choices") or []}
+            async with aclosing(super()._batches(path.removeprefix("/v1"), self._adapted(body))) as batches:
+                async for batch in batches:
+                    yield [{**chunk, "choices": chunk.get("choices") or []} for chunk in batch]
         except ApiError as error:
             raise _theirs(error) from None
         except (httpx.HTTPError, ValueError) as error:

@@ -73,6 +73,11 @@ class Replies:
         if self.polisher:
             await self.polisher.close()
 
+    def offered(self) -> tuple[bool | None, bool | None]:
+        """Whether a new chat answers from the web and from the documents; None for what cannot be had."""
+        web, documents = self._sources.wants({})
+        return (web if self.section.web.chain else None), (documents if self._sources.documents.there else None)
+
     async def begin(self, backend: Backend, turns: Sequence[Message], chosen: Mapping[str, Any]) -> Reply:
         """An answer to come. `chosen` are a conversation's settings; `turns` end with the question.
 

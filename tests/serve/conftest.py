@@ -14,9 +14,12 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 import ozfig
+from ozfig.web import render
 
 SYSTEM = "You are a helpful assistant."
 QUESTIONS = ["What is water?", "Who was Ada <Lovelace>?"]
+CHROMIUM = render.program()
+MICROPHONE = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
 END = 2  # the tokenizer's </s>
 PROGRAM = """
 import sys
@@ -60,8 +63,13 @@ def gguf(tmp_path_factory):
 def launch(gguf, database, log, host="127.0.0.1", **environment):
     """Start a server and wait until its model answers."""
     command = [sys.executable, "-c", PROGRAM, str(gguf), str(database), host, SYSTEM, *QUESTIONS]
+    return started(command, database, log, environment)
+
+
+def started(command, database, log, environment=None):
+    """A server that a command starts and whose model answers."""
     with log.open("w") as out:
-        process = subprocess.Popen(command, stderr=out, stdout=out, env={**os.environ, **environment})
+        process = subprocess.Popen(command, stderr=out, stdout=out, env={**os.environ, **(environment or {})})
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         announced = re.search(r"chat\s+http://\S+:(\d+)/", log.read_text())
@@ -92,3 +100,49 @@ def web(served):
     """An HTTP client of the served page."""
     with httpx.Client(base_url=served.url, timeout=60) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def several(gguf, tmp_path_factory):
+    """A server with two models, switches and a stand-in for transcription (`pages_program`)."""
+    folder = tmp_path_factory.mktemp("several")
+    program = str(Path(__file__).with_name("pages_program.py"))
+    command = [sys.executable, program, str(gguf), str(folder / "chat.db"), *QUESTIONS]
+    server = started(command, folder / "chat.db", folder / "log")
+    yield server
+    server.process.terminate()
+    assert server.process.wait(20) is not None
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A Chromium with a microphone that beeps."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (extra: render)")
+    if not CHROMIUM:
+        pytest.skip("no chromium on this machine (Debian: apt-get install chromium)")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=[*render.switches(), *MICROPHONE])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_tab(browser):
+    """Opens pages of a server; the test fails when one logs an error or asks another host."""
+    contexts, bad = [], []
+
+    def open_one(server, **options):
+        context = browser.new_context(
+            base_url=server.url, permissions=["clipboard-read", "clipboard-write", "microphone"], **options
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda said: bad.append(said.text) if said.type in {"error", "warning"} else None)
+        page.on("pageerror", lambda error: bad.append(str(error)))
+        page.on("request", lambda asked: None if asked.url.startswith((server.url, "blob:")) else bad.append(asked.url))
+        return page
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    assert bad == []

@@ -33,7 +33,7 @@ def test_while_the_model_loads_and_when_it_cannot(tmp_path):
     go = threading.Event()
 
     @contextmanager
-    def slow():
+    def slow(told):
         go.wait(20)
         raise UserError("weights.gguf: llama.cpp cannot load it")
         yield

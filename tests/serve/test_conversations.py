@@ -7,6 +7,7 @@ import time
 import httpx
 import pytest
 
+from ozfig.serve import markdown
 from ozfig.serve.context import history
 from ozfig.types import Message
 
@@ -20,6 +21,15 @@ def events(reply):
         yield name.removeprefix("event: "), json.loads(data.removeprefix("data: "))
 
 
+def blocks_of(got):
+    """The HTML that a reader has at the end of a stream's blocks."""
+    blocks = []
+    for name, data in got:
+        if name == "blocks":
+            blocks[data["from"] :] = data["html"]
+    return "".join(blocks)
+
+
 def create(web, question="What is water?"):
     return web.post("/chat", json={"content": question}).json()["id"]
 
@@ -27,17 +37,18 @@ def create(web, question="What is water?"):
 def test_a_question_is_answered_and_kept(web, served):
     chat = create(web)
     got = list(events(web.post(f"/chat/{chat}/messages", json={"content": "What <b>is</b> water?"})))
-    assert [name for name, _ in got][:2] == ["turns", "text"]
+    assert [name for name, _ in got][:2] == ["turns", "blocks"]
     assert got[-1][0] == "done"
-    assert "What &lt;b&gt;is&lt;/b&gt; water?" in got[0][1][0]
-    text = "".join(data for name, data in got if name == "text")
+    assert "What &lt;b&gt;is&lt;/b&gt; water?" in got[0][1]["html"]
     with sqlite3.connect(served.database) as raw:
         rows = raw.execute(
             "select role, content, status, model_sha256, tokens, seconds from messages where conversation_id = ?",
             [chat],
         ).fetchall()
     assert rows[0][:3] == ("user", "What <b>is</b> water?", "complete")
-    assert rows[1][:4] == ("assistant", text, "complete", "ab" * 32)
+    assert (rows[1][0], *rows[1][2:4]) == ("assistant", "complete", "ab" * 32)
+    assert rows[1][1].strip()
+    assert blocks_of(got) == markdown.render(rows[1][1].strip())
     assert rows[1][4] > 0
     assert f"{rows[1][4]} token" in got[-1][1]["html"]
     page = web.get(f"/chat/{chat}").text
@@ -80,7 +91,7 @@ def test_stop_cuts_an_answer_and_keeps_its_part(web):
     with web.stream("POST", f"/chat/{chat}/messages", json={"content": "Tell me everything."}) as reply:
         for line in reply.iter_lines():
             got.append(line)
-            if len(got) == 12:
+            if len(got) == 12:  # three events of three lines, and the next one
                 # a second question waits until the first is stopped
                 busy = httpx.post(f"{web.base_url}/chat/{chat}/messages", json={"content": "More?"})
                 assert busy.status_code == 409
@@ -88,7 +99,7 @@ def test_stop_cuts_an_answer_and_keeps_its_part(web):
     assert got[-3] == "event: done"
     html = json.loads(got[-2].removeprefix("data: "))["html"]
     assert 'data-status="interrupted"' in html
-    assert sum(line == "event: text" for line in got) < 690
+    assert sum(line == "event: blocks" for line in got) < 200
 
 
 def test_an_answer_goes_on_when_its_reader_leaves_and_can_be_followed_again(web):
@@ -132,7 +143,7 @@ def test_an_answer_that_kill_9_cut_is_shown_as_interrupted(gguf, tmp_path):
         chat = create(web)
         with web.stream("POST", f"/chat/{chat}/messages", json={"content": "Tell me everything."}) as reply:
             lines = reply.iter_lines()
-            assert "event: text" in [next(lines) for _ in range(9)]
+            assert "event: blocks" in [next(lines) for _ in range(9)]
             server.kill()
     server = launch(gguf, tmp_path / "chat.db", tmp_path / "log")
     try:

@@ -47,9 +47,11 @@ def started(gguf, folder, program, **environment):
     else:
         process.kill()
         raise AssertionError(log.read_text())
-    yield Served(url, process, database)
-    process.kill()
-    process.wait()
+    try:
+        yield Served(url, process, database)
+    finally:
+        process.kill()
+        process.wait()
 
 
 def is_ready(url):

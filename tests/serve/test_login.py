@@ -15,7 +15,7 @@ from ozfig.types import ModelRef
 def door(tmp_path):
     """A client of an app with a password, whose model never loads: nobody asks it here."""
     store = Store.open(str(tmp_path / "chat.db"))
-    backend = Backend(ModelRef("gguf", str(tmp_path / "a.gguf"), "a"), lambda: None)
+    backend = Backend(ModelRef("gguf", str(tmp_path / "a.gguf"), "a"), lambda told: None)
     app = create_app(Models([backend]), Settings(password="open sesame"), store)
     yield TestClient(app, base_url="http://localhost", headers={"Accept": "text/html"})
     store.close()

@@ -44,12 +44,14 @@ async def started(models):
 
 
 def llama(gguf, name):
-    return Backend(ModelRef("gguf", str(gguf), name), lambda: LlamaServer(gguf, 256, 1, 1), turnstile=Turnstile(1, 2))
+    return Backend(
+        ModelRef("gguf", str(gguf), name), lambda told: LlamaServer(gguf, 256, 1, 1), turnstile=Turnstile(1, 2)
+    )
 
 
 def test_names():
     refs = [ModelRef("gguf", "a.gguf", "site", quantisation="Q4_K_M"), ModelRef("adapter", "x", "site/tuned")]
-    models = Models([Backend(ref, lambda: None) for ref in refs])
+    models = Models([Backend(ref, lambda told: None) for ref in refs])
     assert models.names() == ["site", "site/tuned"]
     assert models.get("tuned") is models.get("site/tuned")
     assert models.get() is models.get("quantised") is models.get("site")

@@ -177,7 +177,7 @@ def test_a_body_that_is_not_json(web):
 def inside(gguf, tmp_path):
     """The app in this process, so that the model server behind it can be looked at: (url, LlamaServer)."""
     llama = LlamaServer(gguf, threads=1)
-    backend = Backend(ModelRef("gguf", str(gguf), "pebble"), lambda: llama)
+    backend = Backend(ModelRef("gguf", str(gguf), "pebble"), lambda told: llama)
     store = Store.open(str(tmp_path / "chat.db"))
     config = uvicorn.Config(create_app(Models([backend]), Settings(), store), port=0, log_level="warning")
     server = uvicorn.Server(config)
@@ -232,3 +232,12 @@ def test_a_client_that_hangs_up_stops_the_model(inside, stream):
         time.sleep(0.01)
     # llama.cpp looks once a second whether a client that waits for a whole reply is still there
     assert time.monotonic() - left < full / 2
+
+
+def test_litellm_speaks_to_it(served):
+    litellm = pytest.importorskip("litellm")
+    fields = {"model": "openai/pebble", "messages": HELLO, "api_base": served.url + "/v1", "api_key": "none"}
+    reply = litellm.completion(**fields, max_tokens=5)
+    assert reply.usage.completion_tokens == 5
+    chunks = list(litellm.completion(**fields, max_tokens=5, stream=True))
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks)

@@ -63,7 +63,7 @@ def ears(tmp_path):
     store = Store.open(str(tmp_path / "chat.db"))
 
     def make(**section):
-        backend = Backend(ModelRef("gguf", str(tmp_path / "a.gguf"), "a"), lambda: None)
+        backend = Backend(ModelRef("gguf", str(tmp_path / "a.gguf"), "a"), lambda told: None)
         app = create_app(Models([backend]), Settings(), store, Replies(Settings(), Serve.model_validate(section)))
         return TestClient(app, base_url="http://localhost", raise_server_exceptions=False)
 

@@ -8,9 +8,8 @@ import re
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import FileResponse, HTMLResponse
+from fastapi.responses import HTMLResponse
 
-from ozfig import pages
 from ozfig.runs import STAGES, Run
 from ozfig.serve.problems import ApiError
 from ozfig.serve.studio import views
@@ -22,12 +21,6 @@ router = APIRouter(include_in_schema=False)
 SANDBOX = "sandbox allow-scripts; default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
 FRAMED = "form-action 'none'; frame-ancestors 'self'"
 LAST_SCRIPT = re.compile(r"<script>(?!.*<script)(.*?)</script>", re.DOTALL)
-
-
-@router.get("/static/paper.css")
-def paper() -> FileResponse:
-    """The style that all pages of ozfig share."""
-    return FileResponse(pages.HERE / "paper.css", media_type="text/css")
 
 
 @router.get("/runs")
