@@ -24,9 +24,7 @@ def prepare(run: Run, model: str, repository: str, image: str) -> Publication:
     check_name("--to", model)
     check_name("--space", repository)
     if not re.fullmatch(r"[\w.:/@-]+", image):
-        raise UserError(
-            f"--image {image!r}: name the image that deploy/Dockerfile made, such as ghcr.io/you/ozfig:latest"
-        )
+        raise UserError(f"--image {image!r}: name the image that deploy/Dockerfile made")
     quantised = run.models().get("quantised")
     if quantised is None:
         raise UserError(f"{run.folder}: this run has no GGUF file to serve")
