@@ -424,9 +424,13 @@ def publish(
     to: str,
     yes: Annotated[bool, Parameter(negative="")] = False,
     private: Annotated[bool, Parameter(negative="")] = False,
+    space: str = "",
+    image: str = "",
     as_json: Json = False,
 ) -> None:
     """Upload a run's adapter, GGUF files and model card to the Hugging Face hub; only lists them without --yes.
+
+    With --space it is a Docker Space that serves what --to holds, a second step.
 
     Parameters
     ----------
@@ -438,15 +442,23 @@ def publish(
         Really upload.
     private
         Make a missing repository private.
+    space
+        The Space to make instead: user/name.
+    image
+        Space: the container image that it starts, made by deploy/Dockerfile; OZFIG_IMAGE by default.
     """
     from ozfig import registry
     from ozfig.runs import Run
 
-    found = registry.find("publish", "hub")(Run.open(target), to)
+    run = Run.open(target)
+    if space:
+        found = registry.find("publish", "space")(run, to, space, image or os.environ.get("OZFIG_IMAGE", ""))
+    else:
+        found = registry.find("publish", "hub")(run, to)
     address = found.upload(private) if yes else ""
     if as_json:
         return print(json.dumps(found.to_json(address)))
-    console.table(to, ["file", "bytes"], [[name, f"{size:,}"] for name, size in found.rows()])
+    console.table(found.repository, ["file", "bytes"], [[name, f"{size:,}"] for name, size in found.rows()])
     console.say(f"\n  card    {found.card}")
     console.say(
         f"  [bold]{address}[/bold]" if yes else "  nothing was uploaded; read the card, then add [bold]--yes[/bold]"

@@ -27,7 +27,7 @@ PLUGINS: dict[str, dict[str, str]] = {
         "load": "ozfig.evaluate.tasks.load:load",
         "measure": "ozfig.evaluate.tasks.measure:measure",
     },
-    "publish": {"hub": "ozfig.export.publish:prepare"},
+    "publish": {"hub": "ozfig.export.publish:prepare", "space": "ozfig.export.space:prepare"},
     "server": {
         "api": "ozfig.serve.app:serve",
         "runs": "ozfig.serve.studio.app:serve",

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ozfig import files
 from ozfig.errors import MissingExtra, OutsideError, UserError
@@ -33,6 +33,7 @@ class Publication:
     repository: str
     files: dict[str, Path]
     card: Path
+    kind: Literal["model", "space"] = "model"
 
     def rows(self) -> list[tuple[str, int]]:
         """Path in the repository and bytes of each file."""
@@ -60,15 +61,18 @@ class Publication:
         hub = HfApi(token=token)
         added = [CommitOperationAdd(name, path) for name, path in sorted(self.files.items())]
         with _explained(self.repository):
-            address = hub.create_repo(self.repository, private=private or None, exist_ok=True)
-            hub.create_commit(self.repository, added, commit_message="Upload the model and its card")
+            sdk = "docker" if self.kind == "space" else None
+            address = hub.create_repo(
+                self.repository, repo_type=self.kind, private=private or None, exist_ok=True, space_sdk=sdk
+            )
+            told = f"Upload the {self.kind} and its card"
+            hub.create_commit(self.repository, added, commit_message=told, repo_type=self.kind)
         return str(address)
 
 
 def prepare(run: Run, repository: str) -> Publication:
     """Collect a run's files and write its card into publish/. Raises UserError for what cannot be published."""
-    if not re.fullmatch(f"{NAME}/{NAME}", repository) or "--" in repository or ".." in repository:
-        raise UserError(f"--to {repository!r}: not a repository's name; write user/name")
+    check_name("--to", repository)
     exported = run.manifest("export")
     if exported is None or not run.is_intact(exported):
         raise UserError(f"{run.folder}: nothing exported, or changed since; run: ozfig export {run.folder}/recipe.yaml")
@@ -79,6 +83,12 @@ def prepare(run: Run, repository: str) -> Publication:
     written = run.folder / "publish" / "README.md"
     files.write_text(written, card.text(run, repository, found))
     return Publication(repository, found | {"README.md": written}, written)
+
+
+def check_name(option: str, repository: str) -> None:
+    """Raises UserError for what the hub does not take as a repository's name."""
+    if not re.fullmatch(f"{NAME}/{NAME}", repository) or "--" in repository or ".." in repository:
+        raise UserError(f"{option} {repository!r}: not a repository's name; write user/name")
 
 
 @contextmanager

@@ -44,7 +44,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.headers["Authorization"] != f"Bearer {TOKEN}":
             return self.send(401, {"error": "Invalid credentials"})
         if self.path == "/api/repos/create":
-            asked = json.loads(body)
+            asked = self.server.made = json.loads(body)
             if asked.get("organization") == "theirs":
                 return self.send(403, {"error": "You don't have the rights"})
             if asked.get("organization") == "nobody":
@@ -62,7 +62,12 @@ class Handler(BaseHTTPRequestHandler):
                 for o in json.loads(body)["objects"]
             ]
             return self.send(200, {"transfer": "basic", "objects": objects})
-        if self.path == "/api/models/me/model/commit/main":
+        if self.path == "/api/spaces/me/chat/preupload/main":
+            found = [
+                {"path": f["path"], "uploadMode": "regular", "shouldIgnore": False} for f in json.loads(body)["files"]
+            ]
+            return self.send(200, {"files": found})
+        if self.path in {"/api/models/me/model/commit/main", "/api/spaces/me/chat/commit/main"}:
             return self.commit([json.loads(line) for line in body.splitlines()])
         if self.path == "/api/validate-yaml":
             yaml.safe_load(json.loads(body)["content"].split("---\n")[1])
@@ -154,6 +159,30 @@ def test_what_is_uploaded_is_what_lies_in_the_run(run, hub):
     for name, content in hub.committed.items():
         assert hashlib.sha256(content).hexdigest() == files.sha256_path(expected[name]), name
     assert hub.stored.keys() >= {files.sha256_path(run.stage("export") / "site.Q4_K_M.gguf")}
+
+
+SPACE = ["--to", "me/model", "--space", "me/chat", "--image", "registry.example/ozfig:1"]
+
+
+def test_a_space_serves_what_was_published(run, hub):
+    assert call(run, *SPACE, hub=hub.url, token="").returncode == 0
+    assert hub.asked == []
+    done = call(run, *SPACE, "--yes", "--json", hub=hub.url)
+    assert done.returncode == 0, done.stderr
+    assert (hub.made["type"], hub.made["sdk"]) == ("space", "docker")
+    assert set(hub.committed) == {"README.md", "Dockerfile"}
+    front = yaml.safe_load(hub.committed["README.md"].decode().split("---\n")[1])
+    assert (front["sdk"], front["app_port"], front["models"]) == ("docker", 8080, ["me/model"])
+    docker = hub.committed["Dockerfile"].decode()
+    assert docker.startswith("FROM registry.example/ozfig:1\n")
+    assert "OZFIG_MODEL=me/model:Q4_K_M " in docker
+    assert "OZFIG_ALLOWED_HOSTS=me-chat.hf.space" in docker
+
+
+def test_a_space_without_an_image_is_one_line(run, hub):
+    done = call(run, *SPACE[:4], hub=hub.url)
+    assert done.returncode == 2
+    assert "--image" in done.stderr
 
 
 @pytest.mark.parametrize(
