@@ -32,7 +32,7 @@ test: lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not soak" -n 2 --dist loadfile
 
 soak: setup
-	$(BIN)/pytest -m soak
+	$(BIN)/pytest -m soak --timeout=3600
 
 bench: setup
 	$(BIN)/python -m benchmarks

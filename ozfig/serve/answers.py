@@ -97,6 +97,7 @@ class Answers:
     ) -> tuple[Backend, Reply]:
         """A model, and its answer to come."""
         backend = self._models.get(name)
+        await self._models.loaded(backend)
         own = [m for m in before if m.role == "user" or chat.kind == "chat" or m.model == name]
         turns = [*history([Message(m.role, m.content) for m in own]), Message("user", question)]  # type: ignore[arg-type]
         return backend, await self._replies.begin(backend, turns, chat.settings)

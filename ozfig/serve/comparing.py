@@ -30,12 +30,12 @@ def start(pages: ThePages, store: TheStore) -> HTMLResponse:
 
 
 @router.post("/compare", status_code=201)
-def create(body: Compared, models: TheModels, store: TheStore) -> dict[str, str]:
+async def create(body: Compared, models: TheModels, store: TheStore) -> dict[str, str]:
     """A new comparison. Raises ApiError 400 for a model named twice, 404 for an unknown one, 503 while one loads."""
     if len(set(body.models)) < len(body.models):
         raise ApiError(400, "models: choose different ones", "invalid_value", "models")
     for backend in [models.get(name) for name in body.models]:
-        backend.ready()
+        await models.loaded(backend)
     settings = {**body.settings.kept(), "models": body.models}
     row = store.create(body.content, ", ".join(body.models)[:200], "compare", settings)
     return {"id": row.id, "title": row.title}

@@ -46,10 +46,10 @@ def listing(pages: ThePages, store: TheStore, search: str = "", current: str = "
 
 
 @router.post("/chat", status_code=201)
-def create(body: First, models: TheModels, store: TheStore) -> dict[str, str]:
+async def create(body: First, models: TheModels, store: TheStore) -> dict[str, str]:
     """A new conversation, named after its first question. Raises ApiError 503 while the model loads."""
     backend = models.get(body.settings.model or "")
-    backend.ready()
+    await models.loaded(backend)
     row = store.create(body.content, backend.model.name, settings=body.settings.kept())
     return {"id": row.id, "title": row.title}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 
 from ozfig import console
@@ -12,22 +13,27 @@ from ozfig.serve.problems import ApiError
 from ozfig.types import ModelRef
 
 POLL_SECONDS = 0.1
+PATIENCE_SECONDS = 20  # that a question on the pages waits for a model to load before it is told to come again
 STATES = ("idle", "loading", "ok", "failed")
 
 
 class Models:
     """The first is the default; `limit` is the bytes that loaded models may take together, 0 for no limit.
 
-    `size` says what one takes. A model alone is loaded whatever it takes.
+    `size` says what one takes. A model alone is loaded whatever it takes. `patience` is in seconds.
     """
 
     def __init__(
-        self, backends: Sequence[Backend], limit: int = 0, size: Callable[[ModelRef], int] = lambda ref: 0
+        self,
+        backends: Sequence[Backend],
+        limit: int = 0,
+        size: Callable[[ModelRef], int] = lambda ref: 0,
+        patience: float = PATIENCE_SECONDS,
     ) -> None:
         self._all = {backend.model.name: backend for backend in backends}
         self.default = backends[0].model.name
         self.metrics = Metrics()
-        self._limit, self._size = limit, size
+        self._limit, self._size, self._patience = limit, size, patience
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._one_at_a_time = asyncio.Lock()
@@ -54,6 +60,14 @@ class Models:
             text = f"the model {name[:100]!r} does not exist; this server has {have}"
             raise ApiError(404, text, "model_not_found", "model")
         return found
+
+    async def loaded(self, backend: Backend) -> None:
+        """Have a model loaded and wait a while for it. Raises ApiError 503 when it is not there then."""
+        end = time.monotonic() + self._patience
+        self._begin(backend)
+        while backend.loading and time.monotonic() < end:
+            await asyncio.sleep(POLL_SECONDS)
+        backend.ready()
 
     def start(self) -> None:
         """Begin to load the default model; returns at once."""

@@ -111,10 +111,9 @@ class Polished(Backend):
         message["content"], _ = await self._polisher.try_clean(_question(body["messages"]), message["content"] or "")
         return reply
 
-    async def stream(self, path: str, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
+    async def batches(self, path: str, body: dict[str, Any]) -> AsyncGenerator[list[dict[str, Any]]]:
         """The polished reply as one chunk, then its end and its usage."""
-        for chunk in as_chunks(path, await self.complete(path, body)):
-            yield chunk
+        yield as_chunks(path, await self.complete(path, body))
 
 
 def _question(messages: Sequence[dict[str, str]]) -> str:

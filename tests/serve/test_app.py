@@ -25,7 +25,7 @@ from .conftest import launch
 
 
 def test_health_and_ready(web):
-    assert web.get("/health").json() == {"status": "ok", "model": "pebble", "loaded": True}
+    assert web.get("/health").json() == {"status": "ok", "model": "pebble", "loaded": True, "doing": ""}
     assert web.get("/ready").status_code == 200
 
 
@@ -42,13 +42,13 @@ def test_while_the_model_loads_and_when_it_cannot(tmp_path):
     (tmp_path / "a.gguf").write_bytes(b"GGUF")
     backend = Backend(ModelRef("gguf", str(tmp_path / "a.gguf"), "a"), slow, on_failure=failed.set)
     store = Store.open(str(tmp_path / "chat.db"))
-    with TestClient(create_app(Models([backend]), Settings(), store), base_url="http://localhost") as web:
+    with TestClient(create_app(Models([backend], patience=0), Settings(), store), base_url="http://localhost") as web:
         body = {"messages": [{"role": "user", "content": "hi"}]}
         for reply in (web.post("/v1/chat/completions", json=body), web.get("/prompt/hi"), web.get("/ready")):
             assert reply.status_code == 503
             assert int(reply.headers["retry-after"]) > 0
             assert reply.json()["error"]["code"] == "model_loading"
-        assert web.get("/health").json() == {"status": "loading", "model": "a", "loaded": False}
+        assert web.get("/health").json() == {"status": "loading", "model": "a", "loaded": False, "doing": ""}
         assert 'data-model="loading"' in web.get("/").text
         assert web.post("/chat", json={"content": "hi"}).status_code == 503
         go.set()

@@ -107,39 +107,45 @@ def test_fifty_clients_for_two_minutes(wide, narrow):
 async def interrupted(served, streams):
     """Finish one answer, begin `streams` more, kill the server in their middle; the finished conversation and text."""
     limits = httpx.Limits(max_connections=None)
-    async with httpx.AsyncClient(base_url=served.url, timeout=120, limits=limits) as http:
+    async with (
+        asyncio.timeout(120),
+        httpx.AsyncClient(base_url=served.url, timeout=60, limits=limits) as http,
+        asyncio.TaskGroup() as group,
+    ):
         first = (await http.post("/chat", json={"content": "What is water?"})).json()["id"]
-        text = (await http.post(f"/chat/{first}/messages", json={"content": "What is water?"})).text
-        seen = asyncio.Semaphore(0)
+        await http.post(f"/chat/{first}/messages", json={"content": "What is water?"})
+        told = (await http.get(f"/chat/{first}/export", params={"format": "json"})).json()
+        growing = asyncio.Semaphore(0)
 
         async def follow(number):
             row = (await http.post("/chat", json={"content": f"Question {number}"})).json()["id"]
-            pieces = 0
+            events = []
             try:
                 async with http.stream("POST", f"/chat/{row}/messages", json={"content": "What is fire?"}) as reply:
                     async for line in reply.aiter_lines():
-                        pieces += line.startswith("event: text")
-                        if pieces == 1 and line.startswith("event: text"):
-                            seen.release()
+                        if line.startswith("event: "):
+                            events.append(line)
+                            if events.count("event: blocks") == 1 and events[-1] == "event: blocks":
+                                growing.release()
             except httpx.TransportError:
                 return
-            raise AssertionError("the answer ended before the server was killed")
+            raise AssertionError(f"the answer ended before the server was killed: {events}")
 
-        tasks = [asyncio.create_task(follow(number)) for number in range(streams)]
+        for number in range(streams):
+            group.create_task(follow(number))
         for _ in range(min(streams, 4)):  # as many as are answered side by side
-            await seen.acquire()
+            await growing.acquire()
         served.kill()
-        await asyncio.gather(*tasks)
-    return first, text
+    return first, told["messages"][1]["content"]
 
 
 def check_kill(served, streams):
-    first, events = asyncio.run(interrupted(served, streams))
-    said = "".join(json.loads(data) for data in re.findall(r"event: text\ndata: (.*)", events))
+    first, said = asyncio.run(interrupted(served, streams))
     store = Store.open(str(served.database))
     store.mark_interrupted()
     kept = store.get(first)
     assert [(m.role, m.status) for m in kept.messages] == [("user", "complete"), ("assistant", "complete")]
+    assert said
     assert kept.messages[1].content == said
     rest = [store.get(row.id) for row in store.conversations() if row.id != first]
     begun = [row for row in rest if row.messages]

@@ -42,7 +42,7 @@ def shorten(case):
 
 
 def test_the_schema_is_kept(served):
-    assert examine(served.url, 20) >= 100
+    assert examine(served.url, 8) >= 50
 
 
 @pytest.mark.soak

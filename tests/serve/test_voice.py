@@ -49,7 +49,7 @@ def test_escape_throws_a_clip_away(tab):
 def test_nothing_is_offered_that_the_server_cannot_do(open_tab, served):
     tab = open_tab(served)
     tab.goto("/")
-    assert tab.locator("#record, [name=web], [name=documents]").count() == 0
+    assert tab.locator("#record, [name=documents]").count() == 0
 
 
 def test_an_answer_is_read_aloud_where_there_are_voices(tab, chat):  # noqa: F811

@@ -23,19 +23,25 @@ export const pause = (seconds) => new Promise((resolve) => setTimeout(resolve, 1
 
 const PATIENCE_SECONDS = 300;
 
-// a model is loaded at its first use: wait for it instead of giving up at once
+// a model is loaded at its first use: wait for it, and say so, instead of giving up at once
 export async function callWhenLoaded(...request) {
-  for (const began = Date.now(); ; ) {
-    try {
-      return await call(...request);
-    } catch (error) {
-      const late = Date.now() - began > 1000 * PATIENCE_SECONDS;
-      if (error.code !== "model_loading" || late) throw error;
-      announce("The model is loading.");
-      $("state").textContent = "loading";
-      await pause(error.wait || 1);
-      $("state").textContent = "";
+  const slow = setTimeout(() => {
+    announce("The model is loading.");
+    $("state").textContent = "loading";
+  }, 1000);
+  try {
+    for (const began = Date.now(); ; ) {
+      try {
+        return await call(...request);
+      } catch (error) {
+        const late = Date.now() - began > 1000 * PATIENCE_SECONDS;
+        if (error.code !== "model_loading" || late) throw error;
+        await pause(error.wait || 1);
+      }
     }
+  } finally {
+    clearTimeout(slow);
+    $("state").textContent = "";
   }
 }
 
