@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, AsyncExitStack, aclosing
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-import httpx
+import aiohttp
 
 from ozfig.errors import OutsideError
 from ozfig.serve.metrics import Metrics
@@ -125,19 +125,20 @@ class Backend:
                     yield batch
 
     async def _complete(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        reply = await self.ready().post(path, json=body)
-        if reply.is_error:
-            raise from_upstream(reply.status_code, _json(reply.content))
-        result: dict[str, Any] = reply.json()
+        async with self.ready().post(path, json=body) as reply:
+            said = await reply.read()
+        if not reply.ok:
+            raise from_upstream(reply.status, _json(said))
+        result: dict[str, Any] = json.loads(said)
         return result
 
     async def _batches(self, path: str, body: dict[str, Any]) -> AsyncGenerator[list[dict[str, Any]]]:
         wanted = {**body, "stream": True, "stream_options": {"include_usage": True}}
-        async with self.ready().stream("POST", path, json=wanted) as reply:
-            if reply.is_error:
-                raise from_upstream(reply.status_code, _json(await reply.aread()))
+        async with self.ready().post(path, json=wanted) as reply:
+            if not reply.ok:
+                raise from_upstream(reply.status, _json(await reply.read()))
             rest = b""
-            async for part in reply.aiter_bytes():
+            async for part in reply.content.iter_any():
                 *events, rest = (rest + part).replace(b"\r\n", b"\n").split(b"\n\n")
                 if batch := [chunk for event in events for chunk in _chunks(event)]:
                     yield batch
@@ -157,15 +158,15 @@ class Backend:
         running = await asyncio.to_thread(server.__enter__)
         self._stack.push_async_callback(asyncio.to_thread, server.__exit__, None, None, None)
         # llama.cpp closes idle connections at any moment, so each request opens its own: it is loopback
-        client = httpx.AsyncClient(
-            base_url=running.base_url.removesuffix("/v1"),
+        client = aiohttp.ClientSession(
+            running.base_url.removesuffix("/v1"),
             headers=running.headers,
-            timeout=httpx.Timeout(None, connect=10),
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
-            trust_env=False,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=10),
+            connector=aiohttp.TCPConnector(limit=0, force_close=True),
         )
         await self._stack.enter_async_context(client)
-        props = (await client.get("/props")).json()
+        async with client.get("/props") as reply:
+            props = await reply.json()
         self.context = int(props["default_generation_settings"]["n_ctx"])
         return client
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx
+import aiohttp
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -64,8 +64,8 @@ def install(app: FastAPI) -> None:
         text = f"{request.method} {request.url.path}: {str(error.detail).lower()}"
         return ApiError(error.status_code, text).response()
 
-    @app.exception_handler(httpx.HTTPError)
-    async def _upstream(_: Request, error: httpx.HTTPError) -> JSONResponse:
+    @app.exception_handler(aiohttp.ClientError)
+    async def _upstream(_: Request, error: aiohttp.ClientError) -> JSONResponse:
         return ApiError(503, f"the model server does not answer ({type(error).__name__})").response()
 
     @app.exception_handler(Exception)

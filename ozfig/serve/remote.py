@@ -8,7 +8,7 @@ from contextlib import aclosing
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
+import aiohttp
 
 from ozfig.engines.openai import ANY, Endpoint, Remote, estimated_tokens
 from ozfig.errors import UserError
@@ -35,10 +35,10 @@ class RemoteBackend(Backend):
 
     async def _complete(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         try:
-            reply = await super()._complete(path.removeprefix("/v1"), self._adapted(body))
+            reply = await super()._complete(path.removeprefix("/v1/"), self._adapted(body))
         except ApiError as error:
             raise _theirs(error) from None
-        except (httpx.HTTPError, ValueError) as error:
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise self._lost(error) from None
         if not isinstance(reply, dict) or not reply.get("choices"):
             raise ApiError(502, f"{self.model.path}: the answer is not in OpenAI's form", "upstream_failed")
@@ -47,12 +47,12 @@ class RemoteBackend(Backend):
 
     async def _batches(self, path: str, body: dict[str, Any]) -> AsyncGenerator[list[dict[str, Any]]]:
         try:
-            async with aclosing(super()._batches(path.removeprefix("/v1"), self._adapted(body))) as batches:
+            async with aclosing(super()._batches(path.removeprefix("/v1/"), self._adapted(body))) as batches:
                 async for batch in batches:
                     yield [{**chunk, "choices": chunk.get("choices") or []} for chunk in batch]
         except ApiError as error:
             raise _theirs(error) from None
-        except (httpx.HTTPError, ValueError) as error:
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise self._lost(error) from None
 
     def _adapted(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -62,7 +62,7 @@ class RemoteBackend(Backend):
         text = f"{self.model.path}: the model's server does not answer ({type(error).__name__})"
         return ApiError(502, text, "upstream_failed")
 
-    async def _open(self) -> httpx.AsyncClient:
+    async def _open(self) -> aiohttp.ClientSession:
         """A client of the server. Raises OutsideError when it cannot be reached, UserError for a wrong key."""
         remote = Remote(self._endpoint)
         async with remote:
@@ -73,11 +73,11 @@ class RemoteBackend(Backend):
             raise UserError(f"{remote.url} offers {', '.join(offered[:20])}, not {self._endpoint.model!r}")
         self.context = self._assumed
         key = os.environ.get(self._endpoint.key_env, "")
-        client = httpx.AsyncClient(
-            base_url=remote.url,
+        client = aiohttp.ClientSession(
+            remote.url.rstrip("/") + "/",
             headers={"Authorization": f"Bearer {key}"} if key else {},
-            timeout=httpx.Timeout(SECONDS, connect=10),
-            limits=httpx.Limits(max_connections=None),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=SECONDS),
+            connector=aiohttp.TCPConnector(limit=0),
             trust_env=urlsplit(remote.url).hostname not in LOOPBACK,
         )
         return await self._stack.enter_async_context(client)
