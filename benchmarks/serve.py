@@ -1,16 +1,20 @@
 """What our server costs beside llama.cpp's own: the same GGUF file, slots, threads and requests.
 
-    python -m benchmarks.serve [--gguf FILE] [--tokens 128] [--rounds 5] [--requests 8] [--json]
+    python -m benchmarks.serve [--gguf FILE ...] [--tokens 128] [--rounds 5] [--requests 8] [--json]
 
 Each server runs in a process of its own. In every round each of them answers `requests` streamed completions for each
 client, in turns, so that both see the same machine; the table has the medians over the rounds. The client reads raw
 sockets: it takes no part in the difference. Targets: at most 5 % of throughput and 10 ms to the first token.
+
+Without a file two models are measured: the embedded one, which writes a token in about a millisecond, so that what is
+done for each token weighs most; and one of the size that laptops serve (135 million random weights).
 """
 
 import argparse
 import asyncio
 import json
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -19,6 +23,9 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
+
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
 
 PROMPT = "Water is a clear liquid that covers most of the planet. It is"
 BARE = """
@@ -116,7 +123,7 @@ async def wait(server):
             await asyncio.sleep(0.2)
 
 
-def compare(servers, given):
+def compare(model, servers, given):
     """A row for each number of clients."""
     rows = []
     for clients in given.clients:
@@ -129,6 +136,7 @@ def compare(servers, given):
         )
         rows.append(
             {
+                "model": model,
                 "clients": clients,
                 "requests": given.requests * clients * given.rounds,
                 "bare_tokens_s": round(speed["bare"], 1),
@@ -142,11 +150,19 @@ def compare(servers, given):
     return rows
 
 
-def embedded(folder):
-    """The embedded model as a GGUF file."""
+def made(folder):
+    """The embedded model, and one of the shape of SmolLM2 135M with random weights and its tokenizer, as GGUF files."""
     import ozfig
 
-    model, path = Path(ozfig.__file__).parent / "models" / "pebble", Path(folder) / "pebble.gguf"
+    pebble, larger = Path(ozfig.__file__).parent / "models" / "pebble", Path(folder) / "larger"
+    shutil.copytree(pebble, larger)
+    shape = {"hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30, "num_attention_heads": 9}
+    config = LlamaConfig.from_pretrained(pebble, **shape, num_key_value_heads=3, head_dim=64)
+    LlamaForCausalLM(config).to(torch.bfloat16).save_pretrained(larger)
+    return [_as_gguf(pebble, Path(folder) / "pebble.gguf"), _as_gguf(larger, Path(folder) / "135M.gguf")]
+
+
+def _as_gguf(model, path):
     command = [sys.executable, "-m", "convert_hf_to_gguf", str(model), "--outfile", str(path), "--outtype", "f16"]
     subprocess.run(command, check=True, capture_output=True)
     return path
@@ -154,7 +170,7 @@ def embedded(folder):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--gguf", type=Path)
+    parser.add_argument("--gguf", type=Path, nargs="+")
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 8])
     parser.add_argument("--slots", type=int, default=4)
     parser.add_argument("--context", type=int, default=512)
@@ -164,12 +180,13 @@ def main():
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        path, shape = given.gguf or embedded(folder), (given.context, given.slots)
-        with running(BARE, path, *shape) as bare, running(OURS, path, *shape, Path(folder) / "chat.db") as ours:
-            servers = {"bare": bare, "ozfig": ours}
-            for server in servers.values():
-                asyncio.run(wait(server))
-            rows = compare(servers, given)
+        rows, shape = [], (given.context, given.slots)
+        for path in given.gguf or made(folder):
+            with running(BARE, path, *shape) as bare, running(OURS, path, *shape, Path(folder) / "chat.db") as ours:
+                servers = {"bare": bare, "ozfig": ours}
+                for server in servers.values():
+                    asyncio.run(wait(server))
+                rows += compare(path.stem, servers, given)
     if given.json:
         print(json.dumps({"rows": rows}))
     else:
