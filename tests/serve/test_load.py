@@ -115,7 +115,7 @@ async def interrupted(served, streams):
         first = (await http.post("/chat", json={"content": "What is water?"})).json()["id"]
         await http.post(f"/chat/{first}/messages", json={"content": "What is water?"})
         told = (await http.get(f"/chat/{first}/export", params={"format": "json"})).json()
-        growing = asyncio.Semaphore(0)
+        seen = {"event: turns": asyncio.Semaphore(0), "event: blocks": asyncio.Semaphore(0)}
 
         async def follow(number):
             row = (await http.post("/chat", json={"content": f"Question {number}"})).json()["id"]
@@ -124,17 +124,19 @@ async def interrupted(served, streams):
                 async with http.stream("POST", f"/chat/{row}/messages", json={"content": "What is fire?"}) as reply:
                     async for line in reply.aiter_lines():
                         if line.startswith("event: "):
+                            if line in seen and line not in events:
+                                seen[line].release()
                             events.append(line)
-                            if events.count("event: blocks") == 1 and events[-1] == "event: blocks":
-                                growing.release()
             except httpx.TransportError:
                 return
             raise AssertionError(f"the answer ended before the server was killed: {events}")
 
         for number in range(streams):
             group.create_task(follow(number))
+        for _ in range(streams):
+            await seen["event: turns"].acquire()
         for _ in range(min(streams, 4)):  # as many as are answered side by side
-            await growing.acquire()
+            await seen["event: blocks"].acquire()
         served.kill()
     return first, told["messages"][1]["content"]
 
