@@ -82,6 +82,7 @@ PIPELINE = [
             "tune_log": "tune/log.jsonl",
             "validation": "tune/validation.jsonl",
             "speed": "tune/speed.json",
+            "file_speed": "export/speed.json",
             "shown_tokens": "tune/shown_tokens.json",
             "plan": book.NAME,
         },

@@ -30,6 +30,7 @@ class Evidence:
     full_bytes: int
     validation: list[dict[str, Any]] = field(default_factory=list)
     speed: dict[str, float] = field(default_factory=dict)
+    file_speed: dict[str, dict[str, float]] = field(default_factory=dict)
     recipe: Recipe | None = None
     plan: dict[str, Any] = field(default_factory=dict)
 
@@ -53,6 +54,7 @@ def read(job: Job) -> Evidence:
         full_bytes=sum(p.stat().st_size for p in merged.glob("*.safetensors")) if merged else 0,
         validation=list(_rows(job, "validation")),
         speed=files.read_json(path) if (path := _there(job, "speed")) else {},
+        file_speed=files.read_json(path) if (path := _there(job, "file_speed")) else {},
         recipe=recipes.load(Recipe, path) if (path := _there(job, "recipe")) else None,
     )
 

@@ -1,4 +1,4 @@
-"""What does smaller cost? Size, quality and likeness of every exported file beside the tuned model."""
+"""What does smaller cost? Size, speed, quality and likeness of every exported file beside the tuned model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ def files(story: Story, found: Figures, names: Mapping[str, str]) -> list[dict[s
         rows.append(_row(FULL, full, {}, found, "tuned"))
     for name, figures in sorted(made.items(), key=lambda item: -item[1].get("bytes", 0)):
         point = "quantised" if name == names["quantised"] else name
-        rows.append(_row(name, figures.get("bytes", 0), figures, found, point))
+        speed = story.evidence.file_speed.get(name)
+        row = _row(name, figures.get("bytes", 0), figures, found, point)
+        rows.append({**row, "speed": f"{speed['written']:,.0f}" if speed else ""})
     return rows
 
 
@@ -31,6 +33,7 @@ def _row(name: str, size: float, figures: Mapping[str, Any], found: Figures, poi
     """One file: its score and loss where the verdict looks, with the differences from the tuned model."""
     parity = figures.get("parity") or {}
     row = {"name": name, "bytes": size, "size": f.size(size), "point": point, "parity": _parity(parity)}
+    row["speed"] = ""
     row["bits"] = f"{figures['bits_per_weight']:.1f} bits a weight" if "bits_per_weight" in figures else ""
     row["kl"] = _divergence(parity["kl"]) if "kl" in parity else ""
     row["top1"] = f"{100 * parity['top1']:.1f} %" if "top1" in parity else ""

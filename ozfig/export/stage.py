@@ -9,14 +9,14 @@ from typing import Any
 
 from ozfig import files
 from ozfig.errors import OzfigError
-from ozfig.export import gguf, modelfile
+from ozfig.export import gguf, modelfile, speed
 from ozfig.export.merge import merge
 from ozfig.export.parity import Parity
 from ozfig.types import Example, Job, ModelRef, Outcome
 
 
 def run(job: Job) -> Outcome:
-    """Fill the folder with merged/, <name>.<quant>.gguf and a Modelfile.
+    """Fill the folder with merged/, <name>.<quant>.gguf, a Modelfile and, not hashed, speed.json.
 
     A seq2seq or span model is merged only: it has no GGUF files here. It starts over after a kill. Raises UserError
     for a model that GGUF has no layout for, ParityError when a file does not behave like the model that was trained.
@@ -29,6 +29,7 @@ def run(job: Job) -> Outcome:
         return Outcome(["merged"])
     made = _written(job)
     metrics = _checked(job, tuned, made)
+    files.write_json(folder / speed.NAME, {ref.quantisation: speed.measure(Path(ref.path)) for ref in made})
     files.write_text(folder / "Modelfile", modelfile.text(folder / "merged", Path(made[0].path).name, job.system))
     return Outcome(["merged", *(Path(ref.path).name for ref in made), "Modelfile"], {"files": metrics}, _models(made))
 

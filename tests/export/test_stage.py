@@ -15,7 +15,11 @@ from .conftest import make_job
 def test_the_outcome_names_what_was_written(exported):
     folder, outcome = exported
     assert outcome.outputs == ["merged", "site.Q4_K_M.gguf", "site.F16.gguf", "site.Q8_0.gguf", "Modelfile"]
-    assert sorted(p.name for p in folder.iterdir()) == sorted(outcome.outputs)
+    # how quick the files are is another figure every time: beside the outputs, not one of them
+    assert sorted(p.name for p in folder.iterdir()) == sorted([*outcome.outputs, "speed.json"])
+    speeds = files.read_json(folder / "speed.json")
+    assert set(speeds) == {"Q4_K_M", "F16", "Q8_0"}
+    assert all(20 < speed["written"] < speed["read"] for speed in speeds.values())
 
     def ref(quant: str) -> ModelRef:
         path = folder / f"site.{quant}.gguf"
@@ -49,7 +53,7 @@ def test_a_second_export_has_the_same_bytes_even_after_a_kill(exported, adapter,
     (again / "site.Q4_K_M.gguf.part").write_bytes(b"half of a file")
     outcome = stage.run(make_job(adapter, again, ["Q4_K_M"]))
     assert outcome.outputs == ["merged", "site.Q4_K_M.gguf", "Modelfile"]
-    assert sorted(p.name for p in again.iterdir()) == sorted(outcome.outputs)
+    assert sorted(p.name for p in again.iterdir()) == sorted([*outcome.outputs, "speed.json"])
     for name in outcome.outputs:
         assert files.sha256_path(again / name) == files.sha256_path(folder / name), name
 
