@@ -22,6 +22,8 @@ Target = Annotated[
     str, Parameter(help="A recipe file, the name of a packaged recipe (demo), a URL, a folder or a data file.")
 ]
 
+RunFolder = Annotated[Path, Parameter(help="A run folder.")]
+
 
 @Parameter(name="*")
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from ozfig import console
-from ozfig.cli.flags import AT_LEAST_ONE, Json
+from ozfig.cli.flags import AT_LEAST_ONE, Json, RunFolder
 
 
 @Parameter(name="*")
@@ -33,36 +33,24 @@ class Changes:
     ] = "auto"
 
 
-def review(
-    target: Path,
-    *,
-    find: str = "",
-    dropped: Annotated[bool, Parameter(negative="")] = False,
-    flagged: Annotated[bool, Parameter(negative="")] = False,
-    samples: Annotated[int, Parameter(validator=AT_LEAST_ONE)] = 5,
-    changes: Changes = Changes(),
-    as_json: Json = False,
-) -> None:
-    """Look at the pairs of a run: counts, samples, what was dropped and why; edit, drop and restore them.
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Shown:
+    """Which of a run's pairs are shown."""
 
-    Parameters
-    ----------
-    target
-        A run folder.
-    find
-        Show the pairs whose question, answer, id or reason holds this text.
-    dropped
-        Show what was taken out.
-    flagged
-        Show what was kept and should be looked at.
-    samples
-        How many pairs to show.
-    """
+    find: Annotated[str, Parameter(help="Show the pairs whose question, answer, id or reason holds this text.")] = ""
+    dropped: Annotated[bool, Parameter(negative="", help="Show what was taken out.")] = False
+    flagged: Annotated[bool, Parameter(negative="", help="Show what was kept and should be looked at.")] = False
+    samples: Annotated[int, Parameter(help="How many pairs to show.", validator=AT_LEAST_ONE)] = 5
+
+
+def review(target: RunFolder, *, shown: Shown = Shown(), changes: Changes = Changes(), as_json: Json = False) -> None:
+    """Look at the pairs of a run: counts, samples, what was dropped and why; edit, drop and restore them."""
     from ozfig import registry
     from ozfig.runs import Run
 
     found = registry.find("review", "pairs")(Run.open(target), changes)
-    found.look(find, dropped, flagged, samples)
+    found.look(shown.find, shown.dropped, shown.flagged, shown.samples)
     if as_json:
         print(json.dumps(found.to_json()))
     else:
@@ -70,18 +58,12 @@ def review(
 
 
 def report(
-    target: Path,
+    target: RunFolder,
     *,
     open_page: Annotated[bool, Parameter(name="--open", negative="", help="Open the page in the browser.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show what a run measured.
-
-    Parameters
-    ----------
-    target
-        A run folder.
-    """
+    """Show what a run measured."""
     from ozfig.runs import Run
 
     page = Run.open(target).report

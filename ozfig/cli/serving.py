@@ -11,7 +11,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ozfig import console
-from ozfig.cli.flags import Json, Settings
+from ozfig.cli.flags import Json, RunFolder, Settings
 
 
 def serve(
@@ -80,7 +80,7 @@ class Space:
 
 
 def publish(
-    target: Path,
+    target: RunFolder,
     *,
     to: str,
     yes: Annotated[bool, Parameter(negative="")] = False,
@@ -94,8 +94,6 @@ def publish(
 
     Parameters
     ----------
-    target
-        A run folder.
     to
         The hub's repository: user/name. It is made where it is missing; HF_TOKEN has to allow that.
     yes

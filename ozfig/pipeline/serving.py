@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 
 from ozfig import files, prompts, recipes
 from ozfig.engines import weights
-from ozfig.engines.archive import is_url
 from ozfig.errors import UserError
 from ozfig.recipe import Recipe
 from ozfig.runs import RECIPE, Run
@@ -72,7 +71,7 @@ def _elsewhere(target: str) -> ModelRef | None:
     """A model that is not on this disk: a GGUF file by its address, or an OpenAI-compatible server."""
     if weights.is_address(target):
         return ModelRef("gguf", target, weights.called(target), sha256=target.partition("#sha256=")[2])
-    if is_url(target):
+    if files.is_url(target):
         return ModelRef("openai", target, urlsplit(target).hostname or target)
     return None
 
