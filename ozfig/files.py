@@ -84,6 +84,11 @@ def append_line(path: Path, row: dict[str, Any]) -> None:
         out.write(dump(row) + "\n")
 
 
+def is_url(place: str) -> bool:
+    """Whether a place is written as an address of the web, not as a path."""
+    return place.startswith(("https://", "http://"))
+
+
 def sha256_text(text: str) -> str:
     """Hex SHA-256 of a text's UTF-8 bytes."""
     return hashlib.sha256(text.encode("utf-8")).hexdigest()

@@ -30,11 +30,6 @@ MOST_FILES = 10_000
 CHUNK = 1 << 20
 
 
-def is_url(base: str) -> bool:
-    """Whether a base is written as an address."""
-    return base.startswith(("https://", "http://"))
-
-
 @dataclass(frozen=True)
 class Packed:
     """A packed model: where it is and the SHA-256 that it must have."""

@@ -5,7 +5,7 @@ Evaluation speaks to base, tuned and quantised model through this and nothing el
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -42,6 +42,17 @@ class Asked:
     tokens: int
     room: int
     begin: int
+
+
+def batches(
+    prompts: Sequence[Conversation], size: int, progress: Callable[[int], None] | None
+) -> Iterator[Sequence[Conversation]]:
+    """The prompts in fixed batches; `progress` receives the number of each one when the next is asked for."""
+    for start in range(0, len(prompts), size):
+        part = prompts[start : start + size]
+        yield part
+        if progress:
+            progress(len(part))
 
 
 class Engine(Protocol):

@@ -29,7 +29,7 @@ def resolve(base: str, head: str = "auto") -> ModelRef:
     folder, name = locate(base), NAMES.get(base, base)
     if folder is not None:
         return _reference(folder, base if base == MINILM else folder.name, head)
-    if archive.is_url(base):
+    if files.is_url(base):
         return _reference(archive.fetch(base), archive.Packed.parse(base).name, head)
     return _reference(_download(name), name, head)
 
@@ -39,7 +39,7 @@ def here(base: str) -> Path | None:
     folder = locate(base)
     if folder is not None:
         return folder
-    if archive.is_url(base):
+    if files.is_url(base):
         kept = archive.cache() / archive.Packed.parse(base).sha256
         return kept if (kept / "config.json").is_file() else None
     try:
@@ -60,7 +60,7 @@ def head_for(base: str) -> str:
 
 def locate(base: str) -> Path | None:
     """The folder that `base` names, read no further; None for a hub id or a URL. Raises UserError for neither."""
-    if archive.is_url(base):
+    if files.is_url(base):
         archive.Packed.parse(base)
         return None
     if base == MINILM:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from transformers import GenerationConfig
 
-from ozfig.engines.base import AnswerLoss, Asked, Conversation, Decoding
+from ozfig.engines.base import AnswerLoss, Asked, Conversation, Decoding, batches
 from ozfig.engines.loading import context_length
 from ozfig.engines.transformers import opened, rendered, until
 from ozfig.engines.windows import padded
@@ -60,13 +60,11 @@ class Seq2SeqEngine:
         Raises UserError when the chat template refuses a prompt.
         """
         replies: list[str] = []
-        for start in range(0, len(prompts), decoding.batch):
-            part = [self.prompt_ids(messages) for messages in prompts[start : start + decoding.batch]]
-            out = self.model.generate(**self._batch(part), max_new_tokens=decoding.max_tokens, do_sample=False)
+        for part in batches(prompts, decoding.batch, progress):
+            ids = self._batch([self.prompt_ids(messages) for messages in part])
+            out = self.model.generate(**ids, max_new_tokens=decoding.max_tokens, do_sample=False)
             texts = self.tokenizer.batch_decode(out, skip_special_tokens=True)
             replies += [until(text, decoding.stop).strip() for text in texts]
-            if progress:
-                progress(len(part))
         return replies
 
     @torch.inference_mode()

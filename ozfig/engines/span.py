@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from ozfig import prompts as parts
-from ozfig.engines.base import AnswerLoss, Conversation, Decoding
+from ozfig.engines.base import AnswerLoss, Conversation, Decoding, batches
 from ozfig.engines.transformers import opened, until
 from ozfig.engines.windows import Window, longest, padded, windows
 from ozfig.types import ModelRef
@@ -53,14 +53,12 @@ class SpanEngine:
         Empty where there is no passage or no answer in it. Raises UserError for a tokenizer without offsets.
         """
         replies: list[str] = []
-        for start in range(0, len(prompts), decoding.batch):
-            part = [parts.taken_apart(messages[-1].content) for messages in prompts[start : start + decoding.batch]]
-            marks = self.mark(part, decoding.max_tokens)
-            for (passage, _), mark in zip(part, marks, strict=True):
+        for part in batches(prompts, decoding.batch, progress):
+            asked = [parts.taken_apart(messages[-1].content) for messages in part]
+            marks = self.mark(asked, decoding.max_tokens)
+            for (passage, _), mark in zip(asked, marks, strict=True):
                 said = mark is not None and mark.null <= mark.score + self.threshold
                 replies.append(until(passage[mark.start : mark.end], decoding.stop).strip() if mark and said else "")
-            if progress:
-                progress(len(part))
         return replies
 
     def losses(self, prompts: Sequence[Conversation], answers: Sequence[str], batch: int = 16) -> list[AnswerLoss]:

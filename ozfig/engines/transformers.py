@@ -16,7 +16,7 @@ from jinja2 import TemplateError
 from safetensors import safe_open
 from transformers import GenerationConfig
 
-from ozfig.engines.base import AnswerLoss, Asked, Conversation, Decoding
+from ozfig.engines.base import AnswerLoss, Asked, Conversation, Decoding, batches
 from ozfig.engines.dequantise import fill
 from ozfig.engines.loading import common_prefix, context_length, first_line, load_model, load_tokenizer, quiet
 from ozfig.errors import UserError
@@ -83,12 +83,10 @@ class TransformersEngine:
         """
         room = min(decoding.max_tokens, self.context // 2)
         replies: list[str] = []
-        for start in range(0, len(prompts), decoding.batch):
-            part = [self.prompt_ids(messages, room) for messages in prompts[start : start + decoding.batch]]
-            texts = self.tokenizer.batch_decode(self.continuations(part, room), skip_special_tokens=True)
+        for part in batches(prompts, decoding.batch, progress):
+            out = self.continuations([self.prompt_ids(messages, room) for messages in part], room)
+            texts = self.tokenizer.batch_decode(out, skip_special_tokens=True)
             replies += [until(text, decoding.stop).strip() for text in texts]
-            if progress:
-                progress(len(part))
         return replies
 
     @torch.inference_mode()

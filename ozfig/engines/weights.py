@@ -13,8 +13,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ozfig.engines import download
-from ozfig.engines.archive import cache, is_url
+from ozfig.engines.archive import cache
 from ozfig.errors import OutsideError, UserError
+from ozfig.files import is_url
 
 HUB = re.compile(r"(?P<repository>\w[\w.-]*/\w[\w.-]*)(?::(?P<quantisation>\w+)|/(?P<file>[\w./-]+\.gguf))?")
 # which of several files is meant where none is named: the field's habit, then the next larger ones

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from ozfig.files import is_url
 from ozfig.recipe.section import Section
 
 
@@ -22,7 +23,7 @@ class OtherModel(Section):
     @property
     def is_remote(self) -> bool:
         """Whether it answers behind a URL."""
-        return self.model.startswith(("http://", "https://"))
+        return is_url(self.model)
 
 
 class Transcriber(Section):
@@ -39,4 +40,4 @@ class Transcriber(Section):
     @property
     def is_remote(self) -> bool:
         """Whether it answers behind a URL."""
-        return self.model.startswith(("http://", "https://"))
+        return is_url(self.model)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from ozfig.files import is_url
 from ozfig.recipe.other import OtherModel, Transcriber
 from ozfig.recipe.section import Section
 
@@ -30,12 +31,15 @@ Question: {question}
 Answer: {answer}"""
 
 
-def _with_places(template: str, *places: str) -> str:
-    """A template that names every place. Raises ValueError."""
-    missing = [place for place in places if place not in template]
-    if missing:
-        raise ValueError(f"the text lacks {' and '.join(missing)}")
-    return template
+def _names(*places: str) -> AfterValidator:
+    """Of a template that names every place."""
+
+    def check(template: str) -> str:
+        if missing := [place for place in places if place not in template]:
+            raise ValueError(f"the text lacks {' and '.join(missing)}")
+        return template
+
+    return AfterValidator(check)
 
 
 class WebSearch(Section):
@@ -63,7 +67,7 @@ class WebSearch(Section):
     """How long results and pages are kept in memory."""
     allow_private: bool = False
     """Read pages of loopback and private addresses too: for a web of your own only."""
-    template: str = WEB
+    template: Annotated[str, _names("{question}", "{results}")] = WEB
     """What the model is asked; {question} and {results} are filled in, the results fenced and numbered."""
 
     @property
@@ -72,15 +76,10 @@ class WebSearch(Section):
         own: list[Provider] = ["searxng"] if self.searxng and "searxng" not in self.providers else []
         return [*own, *self.providers]
 
-    @field_validator("template")
-    @classmethod
-    def _has_places(cls, value: str) -> str:
-        return _with_places(value, "{question}", "{results}")
-
     @field_validator("duckduckgo", "searxng")
     @classmethod
     def _is_address(cls, value: str) -> str:
-        if value and not value.startswith(("http://", "https://")):
+        if value and not is_url(value):
             raise ValueError("not an address; it begins with http:// or https://")
         return value
 
@@ -100,7 +99,7 @@ class Polish(Section):
     """The model's name at the address; any is the first that the server offers."""
     key_env: str = "OPENAI_API_KEY"
     """The environment variable that holds the address's key."""
-    template: str = POLISH
+    template: Annotated[str, _names("{question}", "{answer}")] = POLISH
     """What the model is asked; {question} and {answer} are filled in."""
     max_tokens: int = Field(1024, ge=16)
     """Longest polished answer."""
@@ -108,11 +107,6 @@ class Polish(Section):
     """Seconds after which the answer is shown as it is."""
     api: bool = False
     """Whether `/v1/chat/completions` is polished too."""
-
-    @field_validator("template")
-    @classmethod
-    def _has_places(cls, value: str) -> str:
-        return _with_places(value, "{question}", "{answer}")
 
 
 class Serve(Section):
@@ -133,7 +127,7 @@ class Serve(Section):
 conversation says otherwise; never: not even there."""
     passages: int = Field(3, ge=1, le=12)
     """Passages of the documents that the model is shown."""
-    template: str = DOCUMENTS
+    template: Annotated[str, _names("{question}", "{results}")] = DOCUMENTS
     """What the model is asked with documents alone; {question} and {results} are filled in."""
     web: WebSearch = WebSearch()
     """Web search."""
@@ -150,11 +144,6 @@ conversation says otherwise; never: not even there."""
     """Requests to the API a minute for each key; 0 sets no limit."""
     transcribe: Transcriber | None = None
     """What turns speech into text; without it faster-whisper's base model where the extra `voice` is installed."""
-
-    @field_validator("template")
-    @classmethod
-    def _has_places(cls, value: str) -> str:
-        return _with_places(value, "{question}", "{results}")
 
     @field_validator("memory")
     @classmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
 
@@ -20,47 +20,28 @@ from ozfig.store.database import Store
 T = TypeVar("T")
 
 
-def _models(request: Request) -> Models:
-    models: Models = request.app.state.models
-    return models
+def _part(name: str) -> Any:
+    """Depends on a part of the app's state."""
+
+    def read(request: Request) -> Any:
+        return getattr(request.app.state, name)
+
+    return Depends(read)
 
 
-def _backend(request: Request) -> Backend:
-    return _models(request).get()
+TheModels = Annotated[Models, _part("models")]
+TheSettings = Annotated[Settings, _part("settings")]
+TheStore = Annotated[Store, _part("store")]
+TheAnswers = Annotated[Answers, _part("answers")]
+TheReplies = Annotated[Replies, _part("replies")]
+ThePages = Annotated[Pages, _part("pages")]
 
 
-def _settings(request: Request) -> Settings:
-    settings: Settings = request.app.state.settings
-    return settings
+def _backend(models: TheModels) -> Backend:
+    return models.get()
 
 
-def _store(request: Request) -> Store:
-    store: Store = request.app.state.store
-    return store
-
-
-def _answers(request: Request) -> Answers:
-    answers: Answers = request.app.state.answers
-    return answers
-
-
-def _pages(request: Request) -> Pages:
-    pages: Pages = request.app.state.pages
-    return pages
-
-
-def _replies(request: Request) -> Replies:
-    replies: Replies = request.app.state.replies
-    return replies
-
-
-TheModels = Annotated[Models, Depends(_models)]
 TheBackend = Annotated[Backend, Depends(_backend)]
-TheSettings = Annotated[Settings, Depends(_settings)]
-TheStore = Annotated[Store, Depends(_store)]
-TheAnswers = Annotated[Answers, Depends(_answers)]
-TheReplies = Annotated[Replies, Depends(_replies)]
-ThePages = Annotated[Pages, Depends(_pages)]
 
 
 async def unless_gone(request: Request, work: Awaitable[T]) -> T:

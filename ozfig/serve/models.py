@@ -14,7 +14,6 @@ from ozfig.types import ModelRef
 
 POLL_SECONDS = 0.1
 PATIENCE_SECONDS = 20  # that a question on the pages waits for a model to load before it is told to come again
-STATES = ("idle", "loading", "ok", "failed")
 
 
 class Models:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ozfig.engines.openai import Endpoint, NoChat, Remote, Sampling
 from ozfig.errors import OutsideError, OzfigError, UserError
+from ozfig.files import is_url
 from ozfig.prompts import filled
 from ozfig.recipe import Polish
 from ozfig.runs import Run
@@ -23,7 +24,7 @@ class Polisher:
     def __init__(self, section: Polish) -> None:
         """Raises UserError for a model that is neither a URL, nor a file, nor a run with one."""
         self._section = section
-        self._file = None if section.model.startswith(("http://", "https://")) else _file(section.model)
+        self._file = None if is_url(section.model) else _file(section.model)
         self._stack = AsyncExitStack()
         self._remote: Remote | None = None
         self._opening = asyncio.Lock()

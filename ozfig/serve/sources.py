@@ -52,10 +52,6 @@ class Found:
         """Without the last source, for a model that cannot read them all."""
         return replace(self, sources=self.sources[:-1])
 
-    def noting(self, *notes: str) -> Found:
-        """With further notes."""
-        return replace(self, notes=(*self.notes, *notes))
-
 
 class Sources:
     """Finds passages by a recipe; nothing is opened or asked before the first question."""

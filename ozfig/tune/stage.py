@@ -10,6 +10,7 @@ from ozfig import files
 from ozfig.engines.loading import context_length, load_tokenizer
 from ozfig.tune import adapters, checkpoints, group, heads, machine, sharding, trainer
 from ozfig.tune.launch import Launcher, chosen
+from ozfig.tune.tokens import TokenSet
 from ozfig.types import Example, Job, ModelRef, Outcome
 
 SHOWN = "shown_tokens.json"
@@ -59,24 +60,24 @@ def tune(job: Job) -> Outcome:
         else:
             adapters.save_model(model, tokenizer, target, stored, base_folder, state)
     trainer.remove_checkpoints(job.folder)
+    became = {"head": section.head, "max_length": data.max_length, **metrics.pop("resolved")}
     return Outcome(
         outputs=[output, SHOWN],
-        metrics={
-            "examples": len(examples),
-            "passages_cut": data.cut,
-            "rows_cut": data.rows_cut,
-            "rows_dropped_long": data.dropped_long,
-            "rows_without_loss": data.without_loss,
-            **data.left_out,
-            **{k: v for k, v in metrics.items() if k != "resolved"},
-        },
+        metrics={"examples": len(examples), **_lost(data), **metrics},
         models={"tuned": _reference(job.name, target, base, lora)},
-        resolved={
-            "tune.head": section.head,
-            "tune.max_length": data.max_length,
-            **{f"tune.{name}": value for name, value in metrics["resolved"].items()},
-        },
+        resolved={f"tune.{name}": value for name, value in became.items()},
     )
+
+
+def _lost(data: TokenSet) -> dict[str, int]:
+    """What of the examples did not enter training whole, or at all."""
+    return {
+        "passages_cut": data.cut,
+        "rows_cut": data.rows_cut,
+        "rows_dropped_long": data.dropped_long,
+        "rows_without_loss": data.without_loss,
+        **data.left_out,
+    }
 
 
 def _reference(name: str, folder: Path, base: ModelRef, lora: bool) -> ModelRef:

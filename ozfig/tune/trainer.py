@@ -171,14 +171,11 @@ def _run(model: Any, tokenizer: Any, data: tokens.TokenSet, ready: Ready, folder
         raise KeyboardInterrupt
     if held and section.keep == "best":
         validation.restore_best()
-    steps = trainer.state.global_step
-    seconds, trained = (
-        time.monotonic() - watch.began,
-        plan.tokens_at[steps] - plan.tokens_at[checkpoints.step_of(resume)],
-    )
-    rate = round(trained / seconds, 1)
-    speed = {"tokens": trained, "seconds": round(seconds, 2), "tokens_per_second": rate}
+    seconds = time.monotonic() - watch.began
+    trained = plan.tokens_at[trainer.state.global_step] - plan.tokens_at[checkpoints.step_of(resume)]
     if group.leads():
+        rate = round(trained / seconds, 1)
+        speed = {"tokens": trained, "seconds": round(seconds, 2), "tokens_per_second": rate}
         files.write_json(folder / "speed.json", speed)
     figures = _metrics(model, data, ready, [row["loss"] for row in files.read_jsonl(folder / LOG)])
     if held:

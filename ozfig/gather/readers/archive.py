@@ -17,6 +17,7 @@ MOST_PARTS = 20_000
 # text packs to a tenth or a fiftieth; a bomb, to a thousandth
 MOST_RATIO, SMALL = 200, 10_000_000
 PIECE, ENDLESS = 1 << 16, 1 << 62
+UNKNOWN = RuntimeError  # how zipfile says that it cannot unpack a version, a packing or an encryption
 
 
 @contextmanager
@@ -32,6 +33,8 @@ def opened(path: Path) -> Iterator[zipfile.ZipFile]:
         archive = zipfile.ZipFile(path)
     except zipfile.BadZipFile:
         raise Unreadable("broken or cut off: not a whole zip archive") from None
+    except UNKNOWN as error:
+        raise Unreadable(f"packed in an unknown way: {error}") from None
     with archive:
         _check(archive)
         for entry in archive.infolist():
@@ -54,7 +57,7 @@ def _damage(name: str) -> Iterator[None]:
         yield
     except KeyError:
         raise Unreadable(f"broken: it lacks {name}") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, UNKNOWN) as error:
         raise Unreadable(f"broken: {name}: {error}") from None
 
 

@@ -76,3 +76,13 @@ def test_encrypted_and_missing_parts(tmp_path):
     path.write_bytes(data)
     with pytest.raises(Unreadable, match="encrypted"):
         opened(path)
+
+
+@pytest.mark.parametrize(("field", "words"), [(6, "zip file version"), (10, "compression method")])
+def test_a_packing_of_another_time_is_refused(field, words, tmp_path):
+    path = packed(tmp_path / "a.docx", {"a": "x"})
+    data = bytearray(path.read_bytes())
+    data[data.rfind(b"PK\x01\x02") + field] = 99
+    path.write_bytes(data)
+    with pytest.raises(Unreadable, match=words):
+        opened(path)

@@ -1,0 +1,55 @@
+"""Which stages are done and which are stale: a stage's key against the manifest of its folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ozfig.pipeline.checks import check
+from ozfig.pipeline.stages import Stage, up_to
+from ozfig.recipe import Recipe
+from ozfig.runs import STAGES, Run
+from ozfig.types import ModelRef
+
+
+@dataclass
+class Step:
+    """What is known of a stage before it runs: `reason` says why it must, and is empty when it need not."""
+
+    stage: Stage
+    key: str
+    reason: str
+
+
+def plan(recipe: Recipe, run: Run, until: str = STAGES[-1], refresh: bool = False) -> list[dict[str, str]]:
+    """What each stage up to `until` would do, and why, without doing any of it."""
+    check(recipe)
+    models = run.models()
+    rows, earlier = [], ""
+    for stage in up_to(until):
+        section = getattr(recipe, stage.name)
+        if earlier:
+            reason = f"after {earlier}"
+        else:
+            models |= stage.base(recipe, models)
+            reason = look(stage, recipe, run, models, refresh).reason
+            earlier = stage.name if reason else ""
+        does = ", ".join(s.kind for s in section.sources) if stage.name == "gather" else ""
+        rows.append(
+            {"stage": stage.name, "status": "run" if reason else "skip", "why": reason or "unchanged", "of": does}
+        )
+    return rows
+
+
+def look(stage: Stage, recipe: Recipe, run: Run, models: dict[str, ModelRef], refresh: bool) -> Step:
+    """Decide whether a stage has to run, and say why."""
+    key = stage.key(recipe, stage.hashes(recipe, run), models)
+    manifest = run.manifest(stage.name)
+    if manifest is None:
+        reason = "unfinished" if run.stage(stage.name).exists() else "never run"
+    elif key not in (manifest.key, manifest.frozen_key):
+        reason = "recipe or input changed"
+    elif not run.is_intact(manifest):
+        reason = "output missing or edited"
+    else:
+        reason = "sources asked again" if refresh and stage.name == "gather" else ""
+    return Step(stage, key, reason)
