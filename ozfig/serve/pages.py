@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -58,6 +59,14 @@ class Pages:
     def turn(self, message: Message, former: list[Message] | None = None, kind: str = "chat") -> str:
         """One message; of an answer also those that it took the place of."""
         return self._render("turn.html", message=message, former=former or [], kind=kind)
+
+    def looking(self, places: Sequence[str]) -> str:
+        """The line of an answer that looks for sources."""
+        return self._render("looking.html", places=places)
+
+    def sources(self, message: int, sources: list[dict[str, Any]]) -> str:
+        """The cards of an answer's sources; empty without any."""
+        return self._render("sources.html", message=Message(id=message, sources=sources)) if sources else ""
 
     def round(self, one: Round, kind: str) -> str:
         """A question and its answers."""
