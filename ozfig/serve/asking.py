@@ -83,7 +83,7 @@ async def _events(
     queue: asyncio.Queue[str | None] = asyncio.Queue()
 
     async def follow(answer: Answer) -> None:
-        async with aclosing(_events_of(answer, pages)) as events:
+        async with aclosing(_events_of(answer, pages, chat.kind)) as events:
             async for event in events:
                 queue.put_nowait(event)
         _, asked = await asyncio.to_thread(_round_of, store, conversation, answer.asked)
@@ -105,13 +105,13 @@ async def _events(
             follower.cancel()
 
 
-async def _events_of(answer: Answer, pages: Pages) -> AsyncGenerator[str]:
+async def _events_of(answer: Answer, pages: Pages, kind: str) -> AsyncGenerator[str]:
     """The sources of one answer, then its growing text as blocks of HTML, as often as rendering it leaves time for."""
     if not answer.found:
         yield _event("sources", {"message": answer.message, "html": pages.looking(answer.places)})
         await answer.looked()
     if answer.places:
-        shown = pages.sources(answer.message, answer.reply.sources)
+        shown = pages.sources(answer.message, answer.reply.sources, kind)
         yield _event("sources", {"message": answer.message, "html": shown})
     growing = Growing(len(answer.reply.sources), f"source-{answer.message}-")
     async with aclosing(answer.follow()) as pieces:

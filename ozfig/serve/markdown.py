@@ -48,6 +48,18 @@ def render(text: str, sources: int = 0, prefix: str = "") -> str:
     return str(_parser().render(text, {"sources": sources, "prefix": prefix}))
 
 
+def plain(text: str) -> str:
+    """The words of Markdown in one line, without its marks; the cells of a table with dots between."""
+    words: list[str] = []
+    for token in _parser().parse(text, {"sources": 0, "prefix": ""}):
+        if token.type in {"th_open", "td_open"} and words:
+            words.append("·")
+        elif token.type in {"inline", "fence", "code_block"}:
+            children = token.children or [token]
+            words.append("".join(child.content or " " * (child.type == "softbreak") for child in children))
+    return " ".join(" ".join(words).split())
+
+
 class Growing:
     """The HTML of a text that grows, in blocks: those that can no longer change are settled and parsed once.
 
