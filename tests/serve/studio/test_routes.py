@@ -87,7 +87,7 @@ def test_plans_are_shown_where_a_run_has_them(client, runs):
     assert "Plan against actual" in page
     assert page.count(">planned ") == 9  # time, memory and disk of tune, export and evaluate
     for words in (duration(foreseen["seconds"]), size(foreseen["memory_mb"]), size(foreseen["disk_mb"])):
-        assert f">planned {words}<" in page
+        assert f">planned <span>{words}</span>" in page
     assert "12 s<span" in page
 
 
@@ -96,9 +96,9 @@ def test_a_plan_is_shown_before_its_stage_has_begun(client, runs):
         runs / "begun" / book.NAME, {"tune": {"planned": {"seconds": 200, "memory_mb": 2048, "disk_mb": 5}}}
     )
     page = client.get("/runs/begun/live").text
-    assert '–<span class="plan">planned 3 min 20 s</span>' in page
-    assert "planned 2.0 GB" in page
-    assert "planned 5.0 MB" in page
+    assert '–<span class="plan">planned <span>3 min 20 s</span></span>' in page
+    assert ">2.0 GB</span>" in page
+    assert ">5.0 MB</span>" in page
 
 
 def test_what_became_of_a_setting_is_readable(client, runs):
