@@ -186,6 +186,7 @@ def test_the_page_says_that_it_searches(tab):
     ask(tab, "Is the harbour open?")
     assert set(tab.evaluate("window.seen")) == {"Searching the web …"}
     assert tab.locator(".looking").count() == 0
+    assert tab.locator("a[aria-current=page]").all_inner_texts() == ["Is the harbour open?"]
 
 
 def test_a_screen_reader_hears_the_answer_once(tab):
