@@ -6,7 +6,13 @@ umask 077
 
 case "$1" in
   serve)
+    # help needs no keys
+    case " $* " in *" --help "* | *" -h "*) exec ozfig "$@" ;; esac
     data="${OZFIG_DATA:-${HOME:-/data}}"
+    if [ ! -w "$data" ]; then
+      echo "error $data: cannot be written; mount a volume there that user $(id -u) may write" >&2
+      exit 2
+    fi
     if [ "${OZFIG_OPEN:-}" != 1 ]; then
       # made once and printed once; another start reads what is kept
       for name in API_KEY PASSWORD; do
@@ -23,7 +29,9 @@ case "$1" in
       done
     fi
     export OZFIG_DATABASE_URL="${OZFIG_DATABASE_URL:-$data/chat.db}"
-    set -- "$@" --host "${HOST:-0.0.0.0}" --port "${PORT:-8080}"
+    # what the command says itself goes first
+    case " $* " in *" --host"[\ =]*) ;; *) set -- "$@" --host "${HOST:-0.0.0.0}" ;; esac
+    case " $* " in *" --port"[\ =]*) ;; *) set -- "$@" --port "${PORT:-8080}" ;; esac
     ;;
   run | tune)
     [ -z "${OZFIG_BASE:-}" ] || set -- "$@" --base "$OZFIG_BASE"

@@ -24,10 +24,14 @@ SAVE_SECONDS = 1.0
 
 
 class Answer:
-    """The text so far of one answer. `asked` and `message` are the ids of the stored question and answer."""
+    """The text so far of one answer. `asked` and `message` are the ids of the stored question and answer.
 
-    def __init__(self, asked: int, message: int, backend: Backend, reply: Reply) -> None:
+    `places` are where it looks before its first word, such as the web; `found` is whether it has looked.
+    """
+
+    def __init__(self, asked: int, message: int, backend: Backend, reply: Reply, places: Sequence[str] = ()) -> None:
         self.asked, self.message, self.backend, self.reply = asked, message, backend, reply
+        self.places, self.found = places, not places
         self.text, self.error = "", ""
         self.began, self.done = time.monotonic(), False
         self.task: asyncio.Task[None] | None = None
@@ -37,6 +41,16 @@ class Answer:
         """Append what the model wrote."""
         self.text += piece
         await self._tell()
+
+    async def prepared(self) -> None:
+        """Say that it has looked where it was to."""
+        self.found = True
+        await self._tell()
+
+    async def looked(self) -> None:
+        """Wait until it has looked, or until it has ended without."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.found or self.done)
 
     async def end(self) -> None:
         """Say that nothing more will come."""
@@ -105,7 +119,7 @@ class Answers:
     def _launch(self, conversation: str, asked: int, backend: Backend, reply: Reply) -> Answer:
         fields = {"model": backend.model.name, "model_sha256": backend.model.sha256, "left_out": reply.left_out}
         row = self._store.add(conversation, "assistant", "", "streaming", **fields)
-        answer = Answer(asked, row.id, backend, reply)
+        answer = Answer(asked, row.id, backend, reply, places(self._replies, reply))
         answer.task = asyncio.create_task(self._write(conversation, answer))
         return answer
 
@@ -149,6 +163,7 @@ class Answers:
 
     async def _receive(self, answer: Answer) -> None:
         await self._replies.enrich(answer.backend, answer.reply)
+        await answer.prepared()
         saved = time.monotonic()
         async with aclosing(self._replies.stream(answer.backend, answer.reply)) as pieces:
             async for piece in pieces:
@@ -163,6 +178,12 @@ def chosen_models(chat: Conversation, models: Models) -> list[str]:
     """The models that answer in a conversation; those that are gone are left out, and without any the default does."""
     wanted = chat.settings.get("models") or [chat.settings.get("model")]
     return [name for name in wanted if name in models.names()] or [models.default]
+
+
+def places(replies: Replies, reply: Reply) -> list[str]:
+    """Where an answer looks for sources: as its conversation says, else as the server does."""
+    usual = zip(("the web", "the documents"), ("web", "documents"), replies.offered(), strict=True)
+    return [name for name, key, on in usual if reply.chosen.get(key, on)]
 
 
 def _before(chat: Conversation, question: str, since: int) -> tuple[list[Stored], Stored]:

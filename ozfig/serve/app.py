@@ -146,9 +146,10 @@ def listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         listener.close()
-        raise UserError(f"{host}:{port}: {error.strerror or error}; choose another with --port") from None
+        why = (error.strerror if isinstance(error, OSError) else "") or str(error).removeprefix("bind(): ")
+        raise UserError(f"{host}:{port}: {why.rstrip('.')}; choose another with --port") from None
     return listener
 
 

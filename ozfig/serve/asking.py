@@ -1,7 +1,8 @@
 """What asks and what follows an answer, for the chat and for comparisons: answers as server-sent events.
 
 Events: `turns` (JSON: `since`, the first message that is no longer shown, and the HTML of question and empty
-answers), `blocks` (message, from, html: the blocks of an answer that replace those after
+answers), `sources` (message, and the HTML of what is known before its first word: that it is looking, then the
+sources themselves), `blocks` (message, from, html: the blocks of an answer that replace those after
 the first `from`), `done` (message, html of the finished answer) and `failed` (the same and one line, `error`).
 """
 
@@ -82,7 +83,7 @@ async def _events(
     queue: asyncio.Queue[str | None] = asyncio.Queue()
 
     async def follow(answer: Answer) -> None:
-        async with aclosing(_events_of(answer)) as events:
+        async with aclosing(_events_of(answer, pages, chat.kind)) as events:
             async for event in events:
                 queue.put_nowait(event)
         _, asked = await asyncio.to_thread(_round_of, store, conversation, answer.asked)
@@ -104,9 +105,15 @@ async def _events(
             follower.cancel()
 
 
-async def _events_of(answer: Answer) -> AsyncGenerator[str]:
-    """The growing text of one answer as blocks of HTML, as often as rendering it leaves time for."""
-    growing = Growing()
+async def _events_of(answer: Answer, pages: Pages, kind: str) -> AsyncGenerator[str]:
+    """The sources of one answer, then its growing text as blocks of HTML, as often as rendering it leaves time for."""
+    if not answer.found:
+        yield _event("sources", {"message": answer.message, "html": pages.looking(answer.places)})
+        await answer.looked()
+    if answer.places:
+        shown = pages.sources(answer.message, answer.reply.sources, kind)
+        yield _event("sources", {"message": answer.message, "html": shown})
+    growing = Growing(len(answer.reply.sources), f"source-{answer.message}-")
     async with aclosing(answer.follow()) as pieces:
         async for piece in pieces:
             began = time.monotonic()

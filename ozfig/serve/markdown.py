@@ -48,17 +48,32 @@ def render(text: str, sources: int = 0, prefix: str = "") -> str:
     return str(_parser().render(text, {"sources": sources, "prefix": prefix}))
 
 
-class Growing:
-    """The HTML of a text that grows, in blocks: those that can no longer change are settled and parsed once."""
+def plain(text: str) -> str:
+    """The words of Markdown in one line, without its marks; the cells of a table with dots between."""
+    words: list[str] = []
+    for token in _parser().parse(text, {"sources": 0, "prefix": ""}):
+        if token.type in {"th_open", "td_open"} and words:
+            words.append("·")
+        elif token.type in {"inline", "fence", "code_block"}:
+            children = token.children or [token]
+            words.append("".join(child.content or " " * (child.type == "softbreak") for child in children))
+    return " ".join(" ".join(words).split())
 
-    def __init__(self) -> None:
+
+class Growing:
+    """The HTML of a text that grows, in blocks: those that can no longer change are settled and parsed once.
+
+    `sources` and `prefix` are as `render` has them.
+    """
+
+    def __init__(self, sources: int = 0, prefix: str = "") -> None:
         self.settled = 0
-        self._rest = ""
+        self._rest, self._env = "", {"sources": sources, "prefix": prefix}
 
     def feed(self, piece: str) -> tuple[int, list[str]]:
         """How many blocks stay as they are, and the HTML of those after them."""
         self._rest = self._rest + piece if self._rest or self.settled else piece.lstrip()
-        parser, env = _parser(), {"sources": 0, "prefix": ""}
+        parser, env = _parser(), dict(self._env)
         tokens = parser.parse(self._rest, env)
         starts = [i for i, token in enumerate(tokens) if token.level == 0 and token.nesting >= 0]
         ends = [*starts[1:], len(tokens)] if starts else []

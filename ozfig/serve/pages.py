@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -39,7 +40,7 @@ class Pages:
         self._templates = Environment(
             loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
         )
-        self._templates.filters.update(markdown=_body, host=_host)
+        self._templates.filters.update(markdown=_body, host=_host, plain=markdown.plain)
         self._templates.globals.update(version=__version__, features=features, models=models, settings=settings)
 
     def chat(self, conversations: list[Conversation], current: Conversation | None, missing: bool = False) -> str:
@@ -59,6 +60,14 @@ class Pages:
         """One message; of an answer also those that it took the place of."""
         return self._render("turn.html", message=message, former=former or [], kind=kind)
 
+    def looking(self, places: Sequence[str]) -> str:
+        """The line of an answer that looks for sources."""
+        return self._render("looking.html", places=places)
+
+    def sources(self, message: int, sources: list[dict[str, Any]], kind: str) -> str:
+        """The cards of an answer's sources; empty without any."""
+        return self._render("sources.html", message=Message(id=message, sources=sources), kind=kind) if sources else ""
+
     def round(self, one: Round, kind: str) -> str:
         """A question and its answers."""
         return self._render("round.html", round=one, kind=kind)
@@ -66,6 +75,10 @@ class Pages:
     def login(self, error: str = "") -> str:
         """The page that asks for the password."""
         return self._render("login.html", error=error)
+
+    def failed(self, status: int, message: str) -> str:
+        """What a person sees at an address that has nothing, or that cannot be answered."""
+        return self._render("failed.html", status=status, message=message)
 
     def docs(self) -> str:
         """The API's documentation."""

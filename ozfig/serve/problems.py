@@ -7,8 +7,10 @@ from typing import Any
 import aiohttp
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
+
+API = ("/v1/", "/prompt/", "/metrics", "/health", "/ready", "/openapi.json")  # read by programs, in a browser too
 
 
 class ApiError(Exception):
@@ -42,27 +44,35 @@ def from_upstream(status: int, body: Any) -> ApiError:
     return ApiError(status if 400 <= status < 600 else 500, message)
 
 
+def _told(request: Request, error: ApiError) -> Response:
+    """A failure in OpenAI's shape; as a page to a browser that opened an address which is none of the API's."""
+    opened = request.method == "GET" and "text/html" in request.headers.get("accept", "")
+    if opened and not request.url.path.startswith(API):
+        return HTMLResponse(request.app.state.pages.failed(error.status, error.message), error.status, error.headers)
+    return error.response()
+
+
 def install(app: FastAPI) -> None:
     """Give every failure of an app the same shape."""
 
     @app.exception_handler(ApiError)
-    async def _known(_: Request, error: ApiError) -> JSONResponse:
-        return error.response()
+    async def _known(request: Request, error: ApiError) -> Response:
+        return _told(request, error)
 
     @app.exception_handler(RequestValidationError)
-    async def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+    async def _invalid(request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
         # the first part of a location says body, path or query; the rest is the field
         where = ".".join(str(part) for part in first["loc"][1:]) or None
         if first["type"] == "json_invalid":
             return ApiError(400, "the body is not valid JSON", "invalid_json").response()
         text = f"{where}: {first['msg']}" if where else first["msg"]
-        return ApiError(400, text, "invalid_value", where).response()
+        return _told(request, ApiError(400, text, "invalid_value", where))
 
     @app.exception_handler(HTTPException)
-    async def _http(request: Request, error: HTTPException) -> JSONResponse:
+    async def _http(request: Request, error: HTTPException) -> Response:
         text = f"{request.method} {request.url.path}: {str(error.detail).lower()}"
-        return ApiError(error.status_code, text).response()
+        return _told(request, ApiError(error.status_code, text))
 
     @app.exception_handler(aiohttp.ClientError)
     async def _upstream(_: Request, error: aiohttp.ClientError) -> JSONResponse:

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from ozfig.serve.backend import Backend
 from ozfig.serve.depends import TheModels, TheReplies, TheSettings, unless_gone
+from ozfig.serve.problems import ApiError
 from ozfig.serve.replies import Replies, Reply
 from ozfig.serve.shapes import USUAL, problems
 from ozfig.types import Message
@@ -51,6 +52,8 @@ async def prompt(
 ) -> Any:
     """The answer as JSON, as text where `Accept` prefers text/plain, or as a text stream."""
     began = time.monotonic()
+    if not query.strip():
+        raise ApiError(400, "write a question into the address: /prompt/who%20are%20you", "invalid_value")
     backend = models.get(wanted.model)
     chosen: dict[str, Any] = {"system": settings.prompt_system, "web": replies.section.web.prompt}
     chosen |= wanted.model_dump(include={"web", "documents"}, exclude_none=True)

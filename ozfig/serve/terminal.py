@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from contextlib import aclosing, suppress
+from contextlib import aclosing, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -91,12 +91,16 @@ class Talk:
             "max_tokens": self.section.max_tokens,
             "temperature": self.section.temperature,
         }
-        # a terminal sees it grow, set as Markdown; a pipe gets it when it is whole
-        with Live(console=self.screen, refresh_per_second=12, vertical_overflow="visible") as live:
+        # a terminal sees it grow, set as Markdown; a pipe gets it when it is whole, as the model wrote it
+        growing = Live(console=self.screen, refresh_per_second=12, vertical_overflow="visible")
+        with growing if self.screen.is_terminal else nullcontext() as live:
             async with aclosing(self.backend.stream(CHAT, body)) as chunks:
                 async for chunk in chunks:
                     self.said += "".join(c["delta"].get("content") or "" for c in chunk["choices"])
-                    live.update(Markdown(self.said))
+                    if live:
+                        live.update(Markdown(self.said))
+        if not live:
+            self.screen.out(self.said.strip())
 
 
 def chat(model: ModelRef, recipe: Recipe | None = None) -> None:

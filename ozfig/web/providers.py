@@ -120,7 +120,8 @@ class Ddgs:
                 raise Limited("asked too often") from None
             if "no results" in str(error).lower():
                 return []
-            raise OutsideError(str(error).splitlines()[0][:120]) from None
+            # what an engine failed with stands before a colon; the rest is its address and our question
+            raise OutsideError(f"no engine answered ({str(error).split(':')[0][:60]})") from None
         return _results(rows, "href", "body")[:most]
 
 

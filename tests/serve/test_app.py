@@ -90,6 +90,30 @@ def test_a_busy_port_is_one_line(gguf, tmp_path):
             serve([ModelRef("gguf", str(gguf), "a")], port=port, database=str(tmp_path / "chat.db"))
 
 
+def test_a_port_that_is_none_is_one_line(gguf, tmp_path):
+    with pytest.raises(UserError, match=r"127\.0\.0\.1:99999: port must be 0-65535; choose another with --port"):
+        serve([ModelRef("gguf", str(gguf), "a")], port=99999, database=str(tmp_path / "chat.db"))
+
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/nope", 404), ("/runs/none/page/report", 404), ("/chat/none/export?format=x", 400)]
+)
+def test_a_person_at_a_wrong_address_sees_a_page(web, path, status):
+    page = web.get(path, headers=BROWSER)
+    assert (page.status_code, page.headers["content-type"]) == (status, "text/html; charset=utf-8")
+    assert '<a href="/">' in page.text
+    assert web.get(path).json()["error"]["message"]
+    assert "&lt;b&gt;" in web.get("/<b>", headers=BROWSER).text
+
+
+@pytest.mark.parametrize("path", ["/v1/nope", "/v1/models/none", "/prompt/x?model=none"])
+def test_the_api_answers_a_browser_in_json_too(web, path):
+    assert web.get(path, headers=BROWSER).json()["error"]["message"]
+
+
 def test_a_file_that_llama_cpp_refuses_ends_the_command(tmp_path):
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(b"GGUF" + b"\0" * 100)

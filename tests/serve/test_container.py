@@ -36,6 +36,27 @@ def test_any_verb_is_taken(tmp_path):
     assert "--set tune." in done.stdout
 
 
+def test_help_makes_no_keys(tmp_path):
+    done = run(tmp_path, "serve", "--help")
+    assert done.returncode == 0
+    assert "Usage: ozfig serve" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_s_own_port_is_taken(tmp_path):
+    done = run(tmp_path, "serve", "--port=99999", "no.gguf")
+    assert (done.returncode, "multiple times" in done.stderr) == (2, False)
+    done = run(tmp_path, "serve", "no.gguf", "--port", "9000", "--host", "127.0.0.1")
+    assert (done.returncode, "multiple times" in done.stderr) == (2, False)
+    assert "no.gguf" in done.stderr
+
+
+def test_a_volume_that_is_not_there_is_one_line(tmp_path):
+    done = run(tmp_path, OZFIG_DATA=str(tmp_path / "none"))
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0].startswith(f"error {tmp_path / 'none'}: cannot be written")
+
+
 def test_the_base_comes_from_the_environment(tmp_path):
     done = run(tmp_path, "tune", "demo", OZFIG_BASE="no-such-base")
     assert done.returncode == 2

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ozfig.serve.markdown import Growing, render
+from ozfig.serve.markdown import Growing, plain, render
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -134,3 +134,10 @@ def test_any_growing_text_ends_as_the_whole_one(text, size):
         first, html = growing.feed(text[start : start + size])
         blocks[first:] = html
     assert "".join(blocks) == render(text.lstrip())
+
+
+def test_words_without_marks():
+    assert plain("**Hoist day**\n: A `day`, see [here](x) <b>") == "Hoist day : A day, see here <b>"
+    table = "| Course | Dates |\n| --- | --- |\n| Radio | 7 March |\n| First aid | 1 May |"
+    assert plain(table) == "Course · Dates · Radio · 7 March · First aid · 1 May"
+    assert plain("# Prices\n\n- one\n- two\n") == "Prices one two"

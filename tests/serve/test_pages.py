@@ -175,6 +175,20 @@ def test_a_lost_connection_is_taken_up_again(tab):
     assert tab.locator(".turn").count() == 2
 
 
+def test_the_page_says_that_it_searches(tab):
+    tab.goto("/")
+    tab.evaluate("""() => {
+        window.seen = [];
+        const note = () => document.querySelectorAll(".looking").forEach((line) => window.seen.push(line.innerText));
+        new MutationObserver(note).observe(document.getElementById("turns"), { childList: true, subtree: true });
+    }""")
+    tab.check(".chip:has([name=web]) input", force=True)
+    ask(tab, "Is the harbour open?")
+    assert set(tab.evaluate("window.seen")) == {"Searching the web …"}
+    assert tab.locator(".looking").count() == 0
+    assert tab.locator("a[aria-current=page]").all_inner_texts() == ["Is the harbour open?"]
+
+
 def test_a_screen_reader_hears_the_answer_once(tab):
     tab.goto("/")
     ask(tab, "Tell me about tides")

@@ -33,6 +33,13 @@ def test_a_text_stream(web):
     assert "".join(pieces).strip()
 
 
+@pytest.mark.parametrize("path", ["/prompt/", "/prompt/%20%0A", "/prompt/?stream=true"])
+def test_no_question_is_no_answer(web, path):
+    reply = web.get(path)
+    assert (reply.status_code, reply.json()["error"]["param"]) == (400, None)
+    assert "write a question" in reply.json()["error"]["message"]
+
+
 def test_a_question_that_cannot_fit(web):
     reply = web.get("/prompt/" + "word%20" * 3000)
     assert (reply.status_code, reply.json()["error"]["code"]) == (400, "context_length_exceeded")

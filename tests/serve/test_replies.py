@@ -188,6 +188,33 @@ def test_the_chat_searches_where_its_user_wants(llama, tmp_path, recipe, site):
         assert body["messages"][0]["content"] == "Be short."
 
 
+def test_sources_are_shown_before_the_first_word(llama, tmp_path, recipe, site):
+    with app(llama, tmp_path, recipe) as served:
+        got, _ = ask(served)
+        assert "sources" not in [name for name, _ in got]
+        served.backend.says = ["Forty [1]."]
+        got, row = ask(served, web=True)
+        names = [name for name, _ in got]
+        assert names == ["turns", "sources", "sources", "blocks", "done"]
+        looking, shown = (data for name, data in got if name == "sources")
+        assert looking == {"message": row.id, "html": '<p class="looking">Searching the web …</p>'}
+        assert shown["message"] == row.id
+        assert shown["html"].count('class="source"') == 1
+        assert f'id="source-{row.id}-1"' in shown["html"]
+        assert "<script" not in shown["html"]
+        # while it is written too, a number leads to its card
+        assert f'href="#source-{row.id}-1"' in got[3][1]["html"][0]
+
+
+def test_a_search_without_results_leaves_no_card(llama, tmp_path, site):
+    recipe = Serve(web=WebSearch(providers=["duckduckgo"], duckduckgo=f"{site.url}/"))
+    with app(llama, tmp_path, recipe) as served:
+        got, _ = ask(served, web=True, documents=True)
+    looking, shown = (data["html"] for name, data in got if name == "sources")
+    assert looking == '<p class="looking">Searching the web and the documents …</p>'
+    assert shown == ""
+
+
 def test_the_question_is_kept_as_it_was_asked(llama, tmp_path, recipe):
     with app(llama, tmp_path, recipe) as served:
         chat = served.store.create("x", "pebble", settings={"web": True}).id

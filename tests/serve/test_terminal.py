@@ -23,6 +23,15 @@ def test_piped_questions_are_answered_in_turn(gguf):
     assert len(re.findall(r"^ +\d+\.\d s$", done.stderr, re.MULTILINE)) == 1
 
 
+def test_a_pipe_gets_each_answer_on_lines_of_its_own(gguf):
+    asked = "What is water?\n/reset\nWhat is a boat?\n"
+    done = subprocess.run([*COMMAND, str(gguf)], input=asked, capture_output=True, text=True, timeout=60)
+    lines = done.stdout.splitlines()
+    assert [line for line in lines if line != line.rstrip()] == []  # not padded to a terminal's width
+    assert max(map(len, lines)) > 100
+    assert len([line for line in lines if line]) >= 2
+
+
 def test_a_file_that_is_no_model_is_told(tmp_path):
     path = tmp_path / "no.gguf"
     path.write_bytes(b"nothing")
@@ -63,6 +72,7 @@ def test_ctrl_c_stops_the_answer_and_not_the_chat(gguf):
     try:
         chat.until("> ")
         chat.type("Tell me everything\n")
+        chat.until("everything")  # what was typed is no answer yet
         chat.until(r"[a-z]{3,}.*[a-z]{3,}\s")
         os.kill(chat.process.pid, signal.SIGINT)
         chat.until("stopped")

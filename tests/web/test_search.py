@@ -167,7 +167,7 @@ def test_ddgs_finds_nothing(only, says):
     [
         (RatelimitException("202"), Limited, "too often"),
         (TimeoutException("timed out"), OutsideError, "timed out"),
-        (None, OutsideError, "."),
+        (None, OutsideError, r"^no engine answered \([A-Za-z]+\)$"),
     ],
 )
 def test_why_ddgs_fails(only, raised, kind, why):

@@ -58,6 +58,7 @@ async function begin(content) {
   setTitle(made.title);
   if (first.models) $("contending").append(first.models.join(" · "));
   $("empty")?.remove();
+  document.querySelector(".way[aria-current]")?.removeAttribute("aria-current");
   $("manage").hidden = false;
 }
 

@@ -5,6 +5,8 @@ let busy = false;
 
 const entries = () => [...(list?.children ?? [])];
 const current = () => list?.querySelector(".entry.current");
+// what the keys are about: the open pair, or the one that was closed and still has the focus
+const subject = () => current() ?? document.activeElement?.closest(".entry");
 const head = (entry) => entry.querySelector(".head");
 
 function open(entry, focus = true) {
@@ -30,7 +32,7 @@ function close(entry) {
 
 function move(step) {
   const all = entries();
-  const at = all.indexOf(current());
+  const at = all.indexOf(subject());
   const next = all[at < 0 ? (step > 0 ? 0 : all.length - 1) : at + step];
   if (next) return open(next);
   // at the end of a page the keys go on with the next one
@@ -148,9 +150,9 @@ function cancel(entry) {
 const KEYS = {
   j: () => move(1),
   k: () => move(-1),
-  e: () => edit(current()),
-  d: () => drop(current()),
-  r: () => restore(current()),
+  e: () => edit(subject()),
+  d: () => drop(subject()),
+  r: () => restore(subject()),
   "/": () => $("search").select(),
   "?": () => $("keys").showModal(),
 };

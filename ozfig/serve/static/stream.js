@@ -16,6 +16,7 @@ export async function show(reply) {
   for await (const { name, data } of events(reply.body)) {
     const stick = name === "turns" || isAtEnd();
     if (name === "turns") begin(data);
+    else if (name === "sources") found(data);
     else if (name === "blocks") grow(data, read);
     else if (name === "done" || name === "failed") finish(name, data, read);
     if (stick) toEnd();
@@ -30,6 +31,15 @@ function begin({ since, html }) {
   decorate(turns.lastElementChild);
   $("log").replaceChildren();
   announce("The answer is being written.");
+}
+
+// what an answer is made from, before its first word; the finished answer brings its own
+function found({ message, html }) {
+  const box = article(message)?.querySelector(".found");
+  if (!box) return;
+  box.innerHTML = html;
+  const count = box.querySelectorAll(".source").length;
+  announce(count ? `${count} ${count === 1 ? "source" : "sources"} found. The answer is being written.` : box.textContent.trim());
 }
 
 function grow({ message, from, html }, read) {

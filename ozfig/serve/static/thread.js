@@ -100,6 +100,7 @@ turns.addEventListener("click", (event) => {
   const card = cite && document.getElementById(cite.hash.slice(1));
   if (!card) return;
   event.preventDefault();
+  card.closest("details.aside")?.setAttribute("open", "");
   card.scrollIntoView({ block: "nearest", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
   card.focus({ preventScroll: true });
 });

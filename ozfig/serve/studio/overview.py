@@ -13,6 +13,7 @@ from ozfig import files, registry
 from ozfig.runs import EDITS, RECIPE, STAGES, Run
 
 State = Literal["done", "running", "stopped", "waiting", "older"]
+BOOK = "plan.json"  # what each stage was to take, written as tuning starts (forecast.book)
 WORDS: dict[State, str] = {
     "done": "done",
     "running": "running",
@@ -39,6 +40,7 @@ class Stage:
     began: float = 0.0
     done: int = 0
     total: int = 0
+    planned: dict[str, Any] = field(default_factory=dict)  # what was foreseen for it; empty where nothing was
 
     @property
     def word(self) -> str:
@@ -68,12 +70,6 @@ class Stage:
         """What it gave, in a few words."""
         return FIGURES[self.name](self.metrics) if self.metrics else ""
 
-    @property
-    def planned(self) -> dict[str, Any]:
-        """What was foreseen for it; empty for a run that was made without."""
-        found: dict[str, Any] = self.manifest.get("plan") or self.metrics.get("plan") or {}
-        return found
-
 
 class Overview:
     """A run as it is now."""
@@ -82,6 +78,9 @@ class Overview:
         self.run, self.name, self.is_busy = run, run.folder.name, run.is_busy
         self.stages = [_stage(run, name) for name in STAGES]
         self._place()
+        book = run.folder / BOOK
+        for name, row in (files.read_json(book) if book.exists() else {}).items():
+            self.stages[STAGES.index(name)].planned = row.get("planned", {})
         tune = self.stages[STAGES.index("tune")]
         plan = run.stage("tune") / "plan.json"
         tune.total = files.read_json(plan)["steps"] if plan.exists() else 0
@@ -136,7 +135,7 @@ class Overview:
     def stamp(self) -> str:
         """A text that changes when what the page shows does."""
         paths = [self.run.stage(s) / n for s in STAGES for n in ("manifest.json", "key.txt", "log.jsonl", "plan.json")]
-        stats = [p.stat() for p in [*paths, self.run.folder / EDITS] if p.exists()]
+        stats = [p.stat() for p in [*paths, self.run.folder / EDITS, self.run.folder / BOOK] if p.exists()]
         # the clock of a running stage goes on
         clock = int(time.time()) if self.is_busy else 0
         return files.sha256_value([self.is_busy, clock, *([s.st_mtime_ns, s.st_size] for s in stats)])[:24]
@@ -175,6 +174,8 @@ def _said(value: Any) -> str:
     """A value of a recipe as a person would write it."""
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 

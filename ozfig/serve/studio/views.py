@@ -20,7 +20,7 @@ WITH_FRAME = {**NO_STORE, "Content-Security-Policy": f"{POLICY}; frame-src 'self
 @cache
 def _environment() -> Environment:
     found = pages.environment(TEMPLATES)
-    found.filters["duration"] = duration
+    found.filters.update(duration=duration, size=size)
     found.globals["version"] = __version__
     return found
 
@@ -41,3 +41,10 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def size(mb: float) -> str:
+    """An amount of memory or disk, given in MB, for people: 0.4 MB, 36 MB, 2.1 GB."""
+    if mb >= 1024:
+        return f"{mb / 1024:.1f} GB"
+    return f"{mb:.1f} MB" if mb < 9.95 else f"{mb:.0f} MB"

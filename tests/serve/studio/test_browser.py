@@ -118,6 +118,21 @@ def test_pairs_by_keyboard(open_tab, runs, pairs):
     assert page.url.endswith("?fate=train&text=mended")
 
 
+def test_keys_work_on_a_pair_that_was_closed(open_tab, runs, pairs):
+    ids = [row["id"] for row in pairs("train")]
+    page = open_tab("/runs/yard/review?fate=train")
+    current = page.locator(".entry.current")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(current).to_have_count(0)
+    page.keyboard.press("d")
+    expect(current).to_have_attribute("data-id", ids[1])
+    page.keyboard.press("Enter")
+    page.keyboard.press("j")
+    expect(current).to_have_attribute("data-id", ids[2])
+    assert layer(runs) == [("drop", ids[0])]
+
+
 def test_mouse_filters_and_pages(open_tab, runs):
     rows = [Example.pair(f"Berth {n}?", "A place.", maker="hand", origin="b").to_row() for n in range(120)]
     files.write_jsonl(runs / "yard" / "prepare" / "train.jsonl", rows)

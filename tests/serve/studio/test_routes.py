@@ -4,13 +4,16 @@ import pytest
 from starlette.testclient import TestClient
 
 from ozfig import files
+from ozfig.forecast import book
+from ozfig.recipe import Recipe
+from ozfig.recipes import load
 from ozfig.runs import Run
 from ozfig.serve.settings import Settings
 from ozfig.serve.studio.app import create_app
 from ozfig.serve.studio.home import around
 from ozfig.serve.studio.overview import Overview
 from ozfig.serve.studio.training import TrainingLog
-from ozfig.serve.studio.views import duration
+from ozfig.serve.studio.views import duration, size
 from ozfig.types import ModelRef
 
 from .conftest import log, manifest
@@ -72,13 +75,40 @@ def test_a_run_under_way_is_followed(client, runs):
 
 
 def test_plans_are_shown_where_a_run_has_them(client, runs):
-    assert "planned" not in client.get("/runs/yard").text
+    before = client.get("/runs/yard/live")
+    assert "planned" not in before.text
+    assert "What it took" in before.text
+    yard = Run(runs / "yard")
+    book.open_book(load(Recipe, yard.folder / "recipe.yaml"), yard)
+    for stage in ("tune", "export"):
+        book.note(yard, yard.manifest(stage))
+    foreseen = files.read_json(yard.folder / book.NAME)["tune"]["planned"]
+    page = client.get("/runs/yard/live", headers={"If-None-Match": before.headers["etag"]}).text
+    assert "Plan against actual" in page
+    assert page.count(">planned ") == 9  # time, memory and disk of tune, export and evaluate
+    for words in (duration(foreseen["seconds"]), size(foreseen["memory_mb"]), size(foreseen["disk_mb"])):
+        assert f">planned <span>{words}</span>" in page
+    assert "12 s<span" in page
+
+
+def test_a_plan_is_shown_before_its_stage_has_begun(client, runs):
+    files.write_json(
+        runs / "begun" / book.NAME, {"tune": {"planned": {"seconds": 200, "memory_mb": 2048, "disk_mb": 5}}}
+    )
+    page = client.get("/runs/begun/live").text
+    assert '–<span class="plan">planned <span>3 min 20 s</span></span>' in page
+    assert ">2.0 GB</span>" in page
+    assert ">5.0 MB</span>" in page
+
+
+def test_what_became_of_a_setting_is_readable(client, runs):
     path = runs / "yard" / "tune" / "manifest.json"
-    files.write_json(path, files.read_json(path) | {"plan": {"seconds": 200, "memory_mb": 900}})
+    written = files.read_json(path)
+    written["metrics"]["resolved"]["tune.target_modules"] = ["q_proj", "v_proj"]
+    files.write_json(path, written)
     page = client.get("/runs/yard").text
-    assert "3 min 20 s" in page
-    assert "of 900" in page
     assert ">tune.packing</th>" in page
+    assert ">q_proj, v_proj</td>" in page
 
 
 def test_the_report_is_shut_off_from_the_server(client):
