@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import resource
 import sys
 import time
@@ -37,9 +39,18 @@ def _children_mb() -> float:
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * RSS_UNIT / 2**20
 
 
+def release() -> None:
+    """Give the system back what earlier work left behind: a stage needs no room for the model of the one before."""
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc keeps freed memory otherwise
+    if trim:
+        trim(0)
+
+
 @contextmanager
 def measured() -> Iterator[Usage]:
     """Measure the block. Where the system can forget an earlier peak (Linux), memory is the block's own."""
+    release()
     found, began, children = Usage(), time.monotonic(), _children_mb()
     with suppress(OSError):  # the peak then holds what came before, too
         FORGET.write_text("5")
