@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, get_args
 from urllib.parse import urlsplit
 
-from ozfig import __version__, console, files, prompts, recipes, registry, usage
+from ozfig import __version__, console, earlier, files, prompts, recipes, registry, usage
 from ozfig.engines import weights
 from ozfig.engines.archive import is_url
 from ozfig.engines.resolve import locate, resolve
@@ -160,7 +160,7 @@ def execute(
     """
     check(recipe)
     started = time.monotonic()
-    with _removed_if_empty(run), run.lock():
+    with _removed_if_empty(run), run.lock(), earlier.recipe_kept(run):
         run.freeze(recipe)
         models = run.models()
         models.pop("base", None)
@@ -169,7 +169,7 @@ def execute(
         for stage in (stage for stage in _until(until) if stage.name not in skip):
             began = time.monotonic()
             models |= _base(stage, recipe, models)
-            step = _look(stage, recipe, run, models, refresh)
+            step = _looked_back(stage, recipe, run, models, refresh)
             if step.reason:
                 if stage.name == "tune":
                     book.open_book(recipe, run)
@@ -178,6 +178,10 @@ def execute(
                 run.write_models(models)
                 book.note(run, manifest)
                 run.write_manifest(manifest)  # last: with it the stage counts as done
+                earlier.forget(run, stage.name)
+            elif made := run.made(stage.name):  # an earlier stage's new result had put them out of the run's models
+                models |= made
+                run.write_models(models)
             frozen = _resolved(frozen, run.manifest(stage.name))
             status = "done" if step.reason else "skipped"
             report[stage.name] = {"status": status, "seconds": round(time.monotonic() - began, 2)}
@@ -295,6 +299,14 @@ def _look(stage: Stage, recipe: Recipe, run: Run, models: dict[str, ModelRef], r
     return Step(stage, key, reason)
 
 
+def _looked_back(stage: Stage, recipe: Recipe, run: Run, models: dict[str, ModelRef], refresh: bool) -> Step:
+    """The same, after a result that waits aside was put back if it is the one that is asked for."""
+    step = _look(stage, recipe, run, models, refresh)
+    if step.reason:
+        earlier.bring_back(run, stage.name, step.key)
+    return _look(stage, recipe, run, models, refresh) if step.reason else step
+
+
 def _perform(
     step: Step, recipe: Recipe, run: Run, models: dict[str, ModelRef], refresh: bool
 ) -> tuple[Outcome, Manifest]:
@@ -302,8 +314,7 @@ def _perform(
     stage, folder = step.stage, run.stage(step.stage.name)
     manifest, marker = folder / "manifest.json", folder / "key.txt"
     unfinished = not manifest.exists() and marker.exists() and marker.read_text() == step.key
-    if not unfinished and folder.exists():
-        shutil.rmtree(folder)  # what lies there was made from other input
+    aside = None if unfinished else earlier.put_aside(run, stage.name)  # what lies there was made from other input
     folder.mkdir(parents=True, exist_ok=True)
     manifest.unlink(missing_ok=True)
     files.write_text(marker, step.key)
@@ -319,7 +330,7 @@ def _perform(
         cache=run.folder.resolve() / "cache" / stage.name,
         refresh=refresh,
     )
-    with usage.measured() as used:
+    with usage.measured() as used, earlier.kept(run, stage.name, aside):
         outcome: Outcome = registry.find("stage", stage.name)(job)
     hashes = _hashes(stage, recipe, run)
     frozen = _with(recipe, outcome.resolved)
@@ -335,6 +346,7 @@ def _perform(
         peak_memory_mb=round(used.peak_memory_mb, 1),
         disk_mb=round(usage.disk_mb(folder), 2),
         continued=unfinished,
+        models=run.rows(outcome.models),
     )
 
 

@@ -241,6 +241,7 @@ class Manifest(Row):
     `outputs` maps the stage's files to their hashes; pages for people are not hashed and not listed. A stage that
     went on from where it was stopped is `continued`; its seconds are those of the rest.
     `frozen_key` is the key of the same section with every `auto` resolved, as the run's own recipe has it.
+    `models` are the references that it gave, with paths inside the run relative to it.
     """
 
     stage: str
@@ -254,6 +255,7 @@ class Manifest(Row):
     peak_memory_mb: float
     disk_mb: float = 0.0
     continued: bool = False
+    models: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Manifest:
