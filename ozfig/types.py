@@ -166,6 +166,11 @@ class ModelRef(Row):
     quantisation: str = ""
     head: str = ""
 
+    @property
+    def only_answers(self) -> bool:
+        """Whether it gives no probabilities of a text: as any server, and as a GGUF file that comes alone."""
+        return self.kind == "openai" or (self.kind == "gguf" and not self.base)
+
 
 @dataclass(frozen=True)
 class Sample(Row):

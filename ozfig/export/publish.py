@@ -73,9 +73,10 @@ class Publication:
 def prepare(run: Run, repository: str) -> Publication:
     """Collect a run's files and write its card into publish/. Raises UserError for what cannot be published."""
     check_name("--to", repository)
-    exported = run.manifest("export")
-    if exported is None or not run.is_intact(exported):
+    done = [run.manifest(stage) for stage in ("tune", "export")]
+    if not all(manifest and run.is_intact(manifest) for manifest in done):
         raise UserError(f"{run.folder}: nothing exported, or changed since; run: ozfig export {run.folder}/recipe.yaml")
+    exported = done[-1]
     found = {name: run.stage("export") / name for name in exported.outputs if not (run.stage("export") / name).is_dir()}
     lora = run.recipe.tune.method == "lora"
     weights = run.stage("tune") / "adapter" if lora else run.stage("export") / "merged"

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from transformers import AutoConfig
 
-from ozfig import files
+from ozfig import console, files
 from ozfig.engines.loading import context_length, load_tokenizer
 from ozfig.tune import adapters, checkpoints, group, heads, machine, sharding, trainer
 from ozfig.tune.launch import Launcher, chosen
 from ozfig.types import Example, Job, ModelRef, Outcome
 
 SHOWN = "shown_tokens.json"
+HARM = 1.1  # the last loss over the first; less is the noise of a few steps
 
 
 def run(job: Job, launcher: Launcher | None = None) -> Outcome:
@@ -59,6 +60,7 @@ def tune(job: Job) -> Outcome:
         else:
             adapters.save_model(model, tokenizer, target, stored, base_folder, state)
     trainer.remove_checkpoints(job.folder)
+    _tell(metrics["first_loss"], metrics["final_loss"])
     return Outcome(
         outputs=[output, SHOWN],
         metrics={
@@ -77,6 +79,12 @@ def tune(job: Job) -> Outcome:
             **{f"tune.{name}": value for name, value in metrics["resolved"].items()},
         },
     )
+
+
+def _tell(first: float, last: float) -> None:
+    """Say so where training did harm: a rate that is too high need not end in a loss that is no number."""
+    if last > HARM * first:
+        console.warn(f"the loss rose from {first:.2f} to {last:.2f}; try a smaller tune.learning_rate")
 
 
 def _reference(name: str, folder: Path, base: ModelRef, lora: bool) -> ModelRef:
