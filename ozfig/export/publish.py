@@ -73,13 +73,14 @@ class Publication:
 def prepare(run: Run, repository: str) -> Publication:
     """Collect a run's files and write its card into publish/. Raises UserError for what cannot be published."""
     check_name("--to", repository)
-    done = [run.manifest(stage) for stage in ("tune", "export")]
-    if not all(manifest and run.is_intact(manifest) for manifest in done):
+    exported = run.manifest("export")
+    if exported is None or not run.is_intact(exported):
         raise UserError(f"{run.folder}: nothing exported, or changed since; run: ozfig export {run.folder}/recipe.yaml")
-    exported = done[-1]
     found = {name: run.stage("export") / name for name in exported.outputs if not (run.stage("export") / name).is_dir()}
-    lora = run.recipe.tune.method == "lora"
+    lora = run.recipe.tune.method != "full"
     weights = run.stage("tune") / "adapter" if lora else run.stage("export") / "merged"
+    if lora and not (weights.is_dir() and exported.inputs.get("adapter") in (None, files.sha256_path(weights))):
+        raise UserError(f"{run.folder}: tuned anew since its export; run: ozfig export {run.folder}/recipe.yaml")
     found |= {path.name: path for path in sorted(weights.iterdir()) if path.is_file() and path.name != "README.md"}
     written = run.folder / "publish" / "README.md"
     files.write_text(written, card.text(run, repository, found))

@@ -219,15 +219,16 @@ def test_a_run_whose_files_were_changed_is_refused(exported, tmp_path):
     with pytest.raises(UserError, match="nothing exported"):
         publish.prepare(run, "me/model")
     run.stage("export").mkdir()
-    run.stage("tune").mkdir()
-    run.write_manifest(Manifest("tune", "", "", {}, {}, {}, {}, 1.0, 1.0))
     (run.stage("export") / "site.Q8_0.gguf").write_bytes(b"other")
     run.write_manifest(Manifest("export", "", "", {}, {"site.Q8_0.gguf": "0" * 64}, {}, {}, 1.0, 1.0))
     with pytest.raises(UserError, match="changed since"):
         publish.prepare(run, "me/model")
-    (run.stage("tune") / "manifest.json").unlink()  # another tuning has begun
-    run.write_manifest(Manifest("export", "", "", {}, {}, {}, {}, 1.0, 1.0))
-    with pytest.raises(UserError, match="nothing exported"):
+    run.write_manifest(Manifest("export", "", "", {"adapter": "0" * 64}, {}, {}, {}, 1.0, 1.0))
+    with pytest.raises(UserError, match="tuned anew"):  # it has begun: there is no adapter yet
+        publish.prepare(run, "me/model")
+    (run.stage("tune") / "adapter").mkdir(parents=True)
+    (run.stage("tune") / "adapter" / "adapter_model.safetensors").write_bytes(b"other")
+    with pytest.raises(UserError, match="tuned anew"):
         publish.prepare(run, "me/model")
 
 
