@@ -47,7 +47,8 @@ def _explain(kind: type[Section], problem: Any) -> str:
     if problem["type"] == "missing":
         return f"{key}: required and missing"
     given = "" if isinstance(problem["input"], dict | list) else f" (given: {problem['input']!r})"
-    return f"{key}: {problem['msg'][:1].lower()}{problem['msg'][1:]}{given}"
+    said = problem["msg"].removeprefix("Value error, ")  # what a validator of ours said
+    return f"{key}: {said[:1].lower()}{said[1:]}{given}"
 
 
 _KINDS = {"website", "documents", "dataset", "feedback", "rules", "teacher", "none", "own_model", "other_model"}

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -73,17 +74,28 @@ class Run:
     def models(self) -> dict[str, ModelRef]:
         """The run's models by point: base, tuned, quantised. Those inside the run moved with it."""
         path = self.folder / "models.json"
-        rows = files.read_json(path) if path.exists() else {}
-        return {point: self._rebased(ModelRef.from_row(row), self.folder.resolve()) for point, row in rows.items()}
+        return self._models(files.read_json(path) if path.exists() else {})
+
+    def made(self, stage: str) -> dict[str, ModelRef]:
+        """The models that a finished stage gave; none where its manifest names none."""
+        manifest = self.manifest(stage)
+        return self._models(manifest.models) if manifest else {}
 
     def write_models(self, models: dict[str, ModelRef]) -> None:
-        """Record where the run's models are; paths inside the run are written relative to it."""
+        """Record where the run's models are."""
+        files.write_json(self.folder / "models.json", self.rows(models))
+
+    def rows(self, models: dict[str, ModelRef]) -> dict[str, dict[str, Any]]:
+        """References to models as JSON objects; paths inside the run are relative to it."""
         inside = str(self.folder.resolve()) + "/"
         rows = {}
         for point, ref in models.items():
             local = replace(ref, path=ref.path.removeprefix(inside), base=ref.base.removeprefix(inside))
             rows[point] = local.to_row()
-        files.write_json(self.folder / "models.json", rows)
+        return rows
+
+    def _models(self, rows: dict[str, Any]) -> dict[str, ModelRef]:
+        return {point: self._rebased(ModelRef.from_row(row), self.folder.resolve()) for point, row in rows.items()}
 
     @staticmethod
     def _rebased(ref: ModelRef, folder: Path) -> ModelRef:

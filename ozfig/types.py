@@ -166,6 +166,11 @@ class ModelRef(Row):
     quantisation: str = ""
     head: str = ""
 
+    @property
+    def only_answers(self) -> bool:
+        """Whether it gives no probabilities of a text: as any server, and as a GGUF file that comes alone."""
+        return self.kind == "openai" or (self.kind == "gguf" and not self.base)
+
 
 @dataclass(frozen=True)
 class Sample(Row):
@@ -241,6 +246,7 @@ class Manifest(Row):
     `outputs` maps the stage's files to their hashes; pages for people are not hashed and not listed. A stage that
     went on from where it was stopped is `continued`; its seconds are those of the rest.
     `frozen_key` is the key of the same section with every `auto` resolved, as the run's own recipe has it.
+    `models` are the references that it gave, with paths inside the run relative to it.
     """
 
     stage: str
@@ -254,6 +260,7 @@ class Manifest(Row):
     peak_memory_mb: float
     disk_mb: float = 0.0
     continued: bool = False
+    models: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Manifest:

@@ -11,8 +11,10 @@ import time
 
 import pytest
 
-from ozfig import files, pipeline, recipes
+from ozfig import earlier, files, pipeline, recipes
 from ozfig.errors import UserError
+from ozfig.pipeline.stages import up_to
+from ozfig.pipeline.stale import look
 from ozfig.recipe import Recipe
 from ozfig.runs import STAGES, Run
 
@@ -188,3 +190,42 @@ def test_a_first_gather_that_finds_nothing_leaves_no_run_behind(tmp_path):
     with pytest.raises(UserError):
         pipeline.execute(half, run, "gather")
     assert list(run.folder.glob("cache/gather/website/*.sqlite"))  # the pages are not asked for again
+
+
+def test_a_command_that_fails_at_once_costs_nothing(finished, tmp_path):
+    path, run, _ = finished
+    copy = Run(shutil.copytree(run.folder, tmp_path / "small"))
+    before, recipe = fingerprint(copy), (copy.folder / "recipe.yaml").read_bytes()
+    with pytest.raises(UserError, match="no mps device here"):
+        pipeline.execute(recipes.load(Recipe, path, ["tune.device=mps"]), copy)
+    assert fingerprint(copy) == before
+    assert (copy.folder / "recipe.yaml").read_bytes() == recipe
+
+
+def test_what_was_made_and_begun_before_comes_back_with_its_recipe(finished, tmp_path):
+    path, run, _ = finished
+    copy = Run(shutil.copytree(run.folder, tmp_path / "small"))
+    before = fingerprint(copy)
+    changed = recipes.load(Recipe, path, ["tune.rank=8"])
+    step = look(up_to("tune")[-1], changed, copy, copy.models(), False)
+    earlier.put_aside(copy, "tune")
+    half = copy.stage("tune")
+    half.mkdir()
+    (half / "key.txt").write_text(step.key)  # as a training that was killed leaves it
+    (half / "log.jsonl").write_text('{"step": 1}\n')
+    result = pipeline.execute(recipes.load(Recipe, path), copy)
+    assert {row["status"] for row in result.stages.values()} == {"skipped"}
+    assert fingerprint(copy) == before
+    earlier.bring_back(copy, "tune", step.key)
+    assert (half / "log.jsonl").read_text() == '{"step": 1}\n'
+
+
+def test_a_file_that_is_still_right_is_found_again_after_another_tuning(finished, tmp_path):
+    path, run, _ = finished
+    copy = Run(shutil.copytree(run.folder, tmp_path / "small"))
+    pipeline.execute(recipes.load(Recipe, path, ["tune.rank=8"]), copy, until="tune")
+    assert "quantised" not in copy.models()
+    result = pipeline.execute(recipes.load(Recipe, path), copy)
+    assert result.stages["export"]["status"] == "skipped"
+    assert result.models["quantised"] == copy.models()["quantised"]
+    assert copy.models()["quantised"].path.endswith("small.Q4_K_M.gguf")

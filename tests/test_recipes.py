@@ -2,7 +2,7 @@ import pytest
 
 from ozfig import recipes
 from ozfig.errors import RecipeError, UserError
-from ozfig.recipe import Documents, Pretrain, Recipe
+from ozfig.recipe import Documents, Evaluate, Pretrain, Recipe
 from tests.conftest import ROOT
 
 SITE = {"gather": {"sources": [{"kind": "website", "url": "http://x.example/"}]}}
@@ -140,3 +140,9 @@ def test_a_models_file_starts_at_the_recipe_and_counts_with_its_content(tmp_path
     assert recipes.paths_in(recipe.prepare) == [tmp_path / "teacher.gguf"]
     values["prepare"]["pairs"][0]["model"] = "owner/name"
     assert recipes.paths_in(recipes.parse(Recipe, recipes.absolute_paths(values, tmp_path), "test").prepare) == []
+
+
+def test_what_a_check_of_ours_says_stands_alone():
+    with pytest.raises(UserError) as error:
+        recipes.parse(Evaluate, {"points": ["tunned"]}, "recipe.yaml")
+    assert str(error.value) == "recipe.yaml: points: 'tunned' is no point; did you mean tuned?"

@@ -39,7 +39,8 @@ class LlamaServer:
         self.path, self.context, self.slots, self.threads = Path(path), context, slots, threads
         self.base_url = ""
         # llama.cpp lets pages of every site read its replies, so only who holds this key is answered
-        self.headers = {"Authorization": f"Bearer {secrets.token_urlsafe(24)}"}
+        self.key = secrets.token_urlsafe(24)
+        self.headers = {"Authorization": f"Bearer {self.key}"}
         self._server: Any = None
         # kept open: setting one up costs more than most answers take
         self._client = httpx.Client(headers=self.headers, timeout=600, trust_env=False)
@@ -63,7 +64,7 @@ class LlamaServer:
         if self.exact:
             params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
             params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
-        params.api_keys = [self.headers["Authorization"].removeprefix("Bearer ")]
+        params.api_keys = [self.key]
         params.use_jinja = True
         params.ui = False
         params.sse_ping_interval = STOP_SECONDS

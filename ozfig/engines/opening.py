@@ -8,6 +8,10 @@ from ozfig.types import ModelRef
 
 def load(ref: ModelRef) -> Engine:
     """Open a model on this machine. Raises UserError for one that cannot be opened."""
+    if ref.kind == "gguf" and ref.only_answers:
+        from ozfig.engines.gguf_engine import GgufEngine
+
+        return GgufEngine(ref)
     if ref.head == "seq2seq":
         from ozfig.engines import seq2seq
 

@@ -12,12 +12,12 @@ AT_ONCE = 8
 
 
 class RemoteEngine:
-    """Asks a server, up to `AT_ONCE` questions side by side."""
+    """Asks a server, up to `at_once` questions side by side."""
 
     context = 0
 
-    def __init__(self, name: str, endpoint: Endpoint) -> None:
-        self.name, self.endpoint = name, endpoint
+    def __init__(self, name: str, endpoint: Endpoint, at_once: int = AT_ONCE) -> None:
+        self.name, self.endpoint, self.at_once = name, endpoint, at_once
 
     def generate(
         self, prompts: Sequence[Conversation], decoding: Decoding, progress: Callable[[int], None] | None = None
@@ -36,7 +36,7 @@ class RemoteEngine:
         self, prompts: Sequence[Conversation], decoding: Decoding, progress: Callable[[int], None] | None
     ) -> list[str]:
         sampling = Sampling(decoding.max_tokens, stop=decoding.stop)
-        free = asyncio.Semaphore(AT_ONCE)
+        free = asyncio.Semaphore(self.at_once)
 
         async def ask(remote: Remote, messages: Conversation) -> str:
             async with free:

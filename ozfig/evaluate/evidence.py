@@ -33,6 +33,7 @@ class Evidence:
     file_speed: dict[str, dict[str, float]] = field(default_factory=dict)
     recipe: Recipe | None = None
     plan: dict[str, Any] = field(default_factory=dict)
+    quantised: str = ""
 
     def metric(self, stage: str, name: str) -> Any:
         """A figure of a stage's manifest, or None."""
@@ -43,7 +44,8 @@ def read(job: Job) -> Evidence:
     """Collect what the run's earlier stages wrote, as far as it is there."""
     manifests = {s: Manifest.from_row(files.read_json(p)) for s in STAGES if (p := _there(job, f"manifest_{s}"))}
     tokens = files.read_json(path) if (path := _there(job, "shown_tokens")) else []
-    merged = Path(job.models["quantised"].base) if "quantised" in job.models else None
+    first = job.models.get("quantised")
+    merged = Path(first.base) if first else None
     return Evidence(
         manifests=manifests,
         train=[Example.from_row(row) for row in _rows(job, "train")],
@@ -51,6 +53,7 @@ def read(job: Job) -> Evidence:
         log=list(_rows(job, "tune_log")),
         tokens=[[(text, trained) for text, trained in runs] for runs in tokens[:ROWS_SHOWN]],
         plan=files.read_json(path) if (path := _there(job, "plan")) else {},
+        quantised=first.quantisation if first else "",
         full_bytes=sum(p.stat().st_size for p in merged.glob("*.safetensors")) if merged else 0,
         validation=list(_rows(job, "validation")),
         speed=files.read_json(path) if (path := _there(job, "speed")) else {},

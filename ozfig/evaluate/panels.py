@@ -32,9 +32,8 @@ class Story:
 
 def names(story: Story) -> dict[str, str]:
     """What the points are called on the page: the quantised one by its type, further ones as in the report."""
-    quants = story.evidence.metric("export", "files") or {}
     measured = {row["model"]: row["model"] for row in story.report["scores"]}
-    return measured | {"base": "base", "tuned": "tuned", "quantised": next(iter(quants), "quantised")}
+    return measured | {"base": "base", "tuned": "tuned", "quantised": story.evidence.quantised or "quantised"}
 
 
 def facts(story: Story, found: Figures, names: dict[str, str]) -> list[dict[str, str]]:

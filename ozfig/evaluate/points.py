@@ -43,6 +43,8 @@ def _is_first(name: str, models: dict[str, ModelRef]) -> bool:
 
 def _other(model: OtherModel) -> ModelRef:
     """A reference to another model. What is behind a URL is known by its address alone."""
+    if model.file:
+        return ModelRef("gguf", str(model.file), model.name, sha256=files.sha256_path(model.file))
     if not model.is_remote:
         found = resolve(model.model)
         return replace(found, name=model.name)

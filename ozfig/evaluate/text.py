@@ -34,7 +34,7 @@ def measure(
     form = [METHOD, files.sha256_path(section.path), section.definition, section.context, section.limit_tokens]
     found: Measured = {}
     for point, ref in models.items():
-        if ref.kind == "openai" or ref.head:
+        if ref.only_answers or ref.head:
             continue
         path = folder / f"text.{point}.{files.sha256_value([ref.sha256, *form])[:16]}.jsonl"
         if not path.exists():

@@ -40,7 +40,7 @@ def text(run: Run, repository: str, published: dict[str, Path]) -> str:
         front=yaml.safe_dump(front, sort_keys=False, allow_unicode=True),
         name=recipe.name,
         base=base.name,
-        adapter=recipe.tune.method == "lora",
+        adapter=recipe.tune.method != "full",
         version=__version__,
         repository=repository,
         sources=_sources(recipe),
@@ -57,7 +57,7 @@ def text(run: Run, repository: str, published: dict[str, Path]) -> str:
 
 def _front(recipe: Recipe, base: str, inherited: dict[str, Any], scores: list[dict[str, Any]]) -> dict[str, Any]:
     """The card's front matter."""
-    lora, task = recipe.tune.method == "lora", TASKS.get(getattr(recipe.tune, "head", "causal"), TASKS["causal"])
+    lora, task = recipe.tune.method != "full", TASKS.get(getattr(recipe.tune, "head", "causal"), TASKS["causal"])
     front: dict[str, Any] = dict(inherited)
     if _is_hub(base):
         front |= {"base_model": base, "base_model_relation": "adapter" if lora else "finetune"}

@@ -77,8 +77,10 @@ def prepare(run: Run, repository: str) -> Publication:
     if exported is None or not run.is_intact(exported):
         raise UserError(f"{run.folder}: nothing exported, or changed since; run: ozfig export {run.folder}/recipe.yaml")
     found = {name: run.stage("export") / name for name in exported.outputs if not (run.stage("export") / name).is_dir()}
-    lora = run.recipe.tune.method == "lora"
+    lora = run.recipe.tune.method != "full"
     weights = run.stage("tune") / "adapter" if lora else run.stage("export") / "merged"
+    if lora and not (weights.is_dir() and exported.inputs.get("adapter") in (None, files.sha256_path(weights))):
+        raise UserError(f"{run.folder}: tuned anew since its export; run: ozfig export {run.folder}/recipe.yaml")
     found |= {path.name: path for path in sorted(weights.iterdir()) if path.is_file() and path.name != "README.md"}
     written = run.folder / "publish" / "README.md"
     files.write_text(written, card.text(run, repository, found))

@@ -9,7 +9,7 @@ from typing import Any
 
 from ozfig import files
 from ozfig.errors import OzfigError
-from ozfig.export import gguf, modelfile, speed
+from ozfig.export import gguf, modelfile, speed, vocabulary
 from ozfig.export.merge import merge
 from ozfig.export.parity import Parity
 from ozfig.types import Example, Job, ModelRef, Outcome
@@ -43,6 +43,7 @@ def _written(job: Job) -> list[ModelRef]:
     """The file of each quantisation, all made in one pass from a lossless one."""
     merged, whole = job.folder / "merged", job.folder / "weights.gguf"
     targets = {quant: job.folder / f"{job.name}.{quant}.gguf" for quant in job.section.quant}
+    vocabulary.add(merged)
     gguf.convert(merged, whole, job.name)
     gguf.quantised(whole, targets)
     whole.unlink()

@@ -22,7 +22,9 @@ def check(recipe: Recipe) -> None:
         registry.known("metric", metric)
     for point in recipe.evaluate.points:
         if isinstance(point, OtherModel):
-            if not point.is_remote:
+            if point.file and not point.file.is_file():
+                raise UserError(f"evaluate.points: {point.name}: no such file: {point.model}")
+            if not point.is_remote and not point.file:
                 locate(point.model)
         elif point.isupper() and point not in recipe.export.quant:
             raise UserError(f"evaluate.points: {point} is not exported; add it to export.quant")

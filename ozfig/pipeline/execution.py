@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ozfig import console, recipes, registry
+from ozfig import console, earlier, recipes, registry
 from ozfig.engines.resolve import resolve
 from ozfig.errors import OzfigError
 from ozfig.forecast import book
 from ozfig.pipeline.checks import check
 from ozfig.pipeline.perform import perform, with_resolved
 from ozfig.pipeline.stages import POINTS, still_valid, up_to
-from ozfig.pipeline.stale import look
+from ozfig.pipeline.stale import looked_back
 from ozfig.recipe import Pretrain, Recipe
 from ozfig.runs import STAGES, Run
 from ozfig.types import ModelRef
@@ -58,7 +58,7 @@ def execute(
     """
     check(recipe)
     started = time.monotonic()
-    with _removed_if_empty(run), run.lock():
+    with _removed_if_empty(run), run.lock(), earlier.recipe_kept(run):
         run.freeze(recipe)
         models = run.models()
         models.pop("base", None)
@@ -67,7 +67,7 @@ def execute(
         for stage in (stage for stage in up_to(until) if stage.name not in skip):
             began = time.monotonic()
             models |= stage.base(recipe, models)
-            step = look(stage, recipe, run, models, refresh)
+            step = looked_back(stage, recipe, run, models, refresh)
             if step.reason:
                 if stage.name == "tune":
                     book.open_book(recipe, run)
@@ -76,6 +76,10 @@ def execute(
                 run.write_models(models)
                 book.note(run, manifest)
                 run.write_manifest(manifest)  # last: with it the stage counts as done
+                earlier.forget(run, stage.name)
+            elif made := run.made(stage.name):  # an earlier stage's new result had put them out of the run's models
+                models |= made
+                run.write_models(models)
             frozen = with_resolved(frozen, run.manifest(stage.name))
             status = "done" if step.reason else "skipped"
             report[stage.name] = {"status": status, "seconds": round(time.monotonic() - began, 2)}

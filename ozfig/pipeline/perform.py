@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import platform
-import shutil
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from ozfig import __version__, files, recipes, registry, usage
+from ozfig import __version__, earlier, files, recipes, registry, usage
 from ozfig.pipeline.stages import Stage
 from ozfig.pipeline.stale import Step
 from ozfig.recipe import Recipe
@@ -23,9 +22,9 @@ def perform(
 ) -> tuple[Outcome, Manifest]:
     """Run one stage; returns what it gives and the manifest that declares it done."""
     stage, folder = step.stage, run.stage(step.stage.name)
-    continued = _open(folder, step.key)
+    continued, aside = _open(run, stage.name, step.key)
     job = _job(stage, recipe, run, models, refresh)
-    with usage.measured() as used:
+    with usage.measured() as used, earlier.kept(run, stage.name, aside):
         outcome: Outcome = registry.find("stage", stage.name)(job)
     hashes = stage.hashes(recipe, run)
     return outcome, Manifest(
@@ -40,6 +39,7 @@ def perform(
         peak_memory_mb=round(used.peak_memory_mb, 1),
         disk_mb=round(usage.disk_mb(folder), 2),
         continued=continued,
+        models=run.rows(outcome.models),
     )
 
 
@@ -48,16 +48,19 @@ def with_resolved(recipe: Recipe, manifest: Manifest | None) -> Recipe:
     return _with(recipe, manifest.metrics.get("resolved", {})) if manifest else recipe
 
 
-def _open(folder: Path, key: str) -> bool:
-    """Make a stage's folder ready; True where what lies there was begun under the same key and goes on."""
+def _open(run: Run, stage: str, key: str) -> tuple[bool, Path | None]:
+    """Make a stage's folder ready.
+
+    Whether what lies there was begun under the same key and goes on; else where that was moved, if there was any.
+    """
+    folder = run.stage(stage)
     manifest, marker = folder / "manifest.json", folder / "key.txt"
     unfinished = not manifest.exists() and marker.exists() and marker.read_text() == key
-    if not unfinished and folder.exists():
-        shutil.rmtree(folder)  # what lies there was made from other input
+    aside = None if unfinished else earlier.put_aside(run, stage)  # what lies there was made from other input
     folder.mkdir(parents=True, exist_ok=True)
     manifest.unlink(missing_ok=True)
     files.write_text(marker, key)
-    return unfinished
+    return unfinished, aside
 
 
 def _job(stage: Stage, recipe: Recipe, run: Run, models: dict[str, ModelRef], refresh: bool) -> Job:

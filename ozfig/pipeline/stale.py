@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ozfig import earlier
 from ozfig.pipeline.checks import check
 from ozfig.pipeline.stages import Stage, up_to
 from ozfig.recipe import Recipe
@@ -24,15 +25,15 @@ def plan(recipe: Recipe, run: Run, until: str = STAGES[-1], refresh: bool = Fals
     """What each stage up to `until` would do, and why, without doing any of it."""
     check(recipe)
     models = run.models()
-    rows, earlier = [], ""
+    rows, changed = [], ""
     for stage in up_to(until):
         section = getattr(recipe, stage.name)
-        if earlier:
-            reason = f"after {earlier}"
+        if changed:
+            reason = f"after {changed}"
         else:
             models |= stage.base(recipe, models)
             reason = look(stage, recipe, run, models, refresh).reason
-            earlier = stage.name if reason else ""
+            changed = stage.name if reason else ""
         does = ", ".join(s.kind for s in section.sources) if stage.name == "gather" else ""
         rows.append(
             {"stage": stage.name, "status": "run" if reason else "skip", "why": reason or "unchanged", "of": does}
@@ -53,3 +54,11 @@ def look(stage: Stage, recipe: Recipe, run: Run, models: dict[str, ModelRef], re
     else:
         reason = "sources asked again" if refresh and stage.name == "gather" else ""
     return Step(stage, key, reason)
+
+
+def looked_back(stage: Stage, recipe: Recipe, run: Run, models: dict[str, ModelRef], refresh: bool) -> Step:
+    """The same, after a result that waits aside was put back if it is the one that is asked for."""
+    step = look(stage, recipe, run, models, refresh)
+    if step.reason:
+        earlier.bring_back(run, stage.name, step.key)
+    return look(stage, recipe, run, models, refresh) if step.reason else step

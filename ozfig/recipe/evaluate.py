@@ -60,7 +60,7 @@ class Evaluate(Section):
 
     points: list[Point] = Field(["base", "tuned", "quantised"], min_length=1)
     """Which models are asked: base, tuned, quantised (the first exported file), all_quantised, the name of an exported
-    quantisation such as Q8_0, or any other model as {name: zephyr, model: hub id, folder or URL}."""
+    quantisation such as Q8_0, or any other model as {name: zephyr, model: hub id, folder, .gguf file or URL}."""
     conditions: list[Literal["closed_book", "gold_context", "retrieved"]] = Field(
         ["closed_book", "retrieved", "gold_context"], min_length=1
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field
 
 from ozfig.files import is_url
@@ -14,7 +16,7 @@ class OtherModel(Section):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     """What it is called in the report and in the API."""
     model: str
-    """A hub id, a local folder, or the URL of an OpenAI-compatible server; to serve also a .gguf file."""
+    """A hub id, a local folder, a .gguf file, or the URL of an OpenAI-compatible server."""
     served_as: str = "any"
     """URL: the model's name there; any is the first that the server offers."""
     key_env: str = "OPENAI_API_KEY"
@@ -24,6 +26,12 @@ class OtherModel(Section):
     def is_remote(self) -> bool:
         """Whether it answers behind a URL."""
         return is_url(self.model)
+
+    @property
+    def file(self) -> Path | None:
+        """The GGUF file that it is, or None."""
+        path = Path(self.model).expanduser()
+        return path.resolve() if path.suffix == ".gguf" and not self.is_remote else None
 
 
 class Transcriber(Section):

@@ -55,13 +55,12 @@ class Offer:
 
     def _other(self, other: OtherModel) -> Backend:
         """What answers for a model that the recipe names."""
-        path = Path(other.model).expanduser()
         if other.is_remote:
             endpoint = Endpoint(other.model, other.served_as, other.key_env, retries=0, timeout=30)
             ref = ModelRef("openai", other.model, other.name)
             return RemoteBackend(ref, endpoint, self._section.context, self._turnstile())
-        if path.suffix == ".gguf":
-            return self._own(ModelRef("gguf", str(path.resolve()), other.name), _nothing)
+        if other.file:
+            return self._own(ModelRef("gguf", str(other.file), other.name), _nothing)
 
         def find() -> ModelRef:
             from ozfig.engines.resolve import resolve

@@ -80,8 +80,7 @@ class Polisher:
         server = LlamaServer(self._file, slots=1)
         await asyncio.to_thread(server.__enter__)
         self._stack.push_async_callback(asyncio.to_thread, server.__exit__, None, None, None)
-        key = server.headers["Authorization"].removeprefix("Bearer ")
-        return Endpoint(server.base_url, self._file.stem, key=key, timeout=section.timeout, retries=0)
+        return Endpoint(server.base_url, self._file.stem, key=server.key, timeout=section.timeout, retries=0)
 
 
 def _file(model: str) -> Path:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from transformers import AutoConfig
 
-from ozfig import files
+from ozfig import console, files
 from ozfig.engines.loading import context_length, load_tokenizer
 from ozfig.tune import adapters, checkpoints, group, heads, machine, sharding, trainer
 from ozfig.tune.launch import Launcher, chosen
@@ -14,6 +14,7 @@ from ozfig.tune.tokens import TokenSet
 from ozfig.types import Example, Job, ModelRef, Outcome
 
 SHOWN = "shown_tokens.json"
+HARM = 1.1  # the last loss over the first; less is the noise of a few steps
 
 
 def run(job: Job, launcher: Launcher | None = None) -> Outcome:
@@ -61,6 +62,7 @@ def tune(job: Job) -> Outcome:
             adapters.save_model(model, tokenizer, target, stored, base_folder, state)
     trainer.remove_checkpoints(job.folder)
     became = {"head": section.head, "max_length": data.max_length, **metrics.pop("resolved")}
+    _tell(metrics["first_loss"], metrics["final_loss"])
     return Outcome(
         outputs=[output, SHOWN],
         metrics={"examples": len(examples), **_lost(data), **metrics},
@@ -78,6 +80,12 @@ def _lost(data: TokenSet) -> dict[str, int]:
         "rows_without_loss": data.without_loss,
         **data.left_out,
     }
+
+
+def _tell(first: float, last: float) -> None:
+    """Say so where training did harm: a rate that is too high need not end in a loss that is no number."""
+    if last > HARM * first:
+        console.warn(f"the loss rose from {first:.2f} to {last:.2f}; try a smaller tune.learning_rate")
 
 
 def _reference(name: str, folder: Path, base: ModelRef, lora: bool) -> ModelRef:

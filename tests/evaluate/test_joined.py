@@ -214,16 +214,19 @@ def test_a_run_twice_or_unmeasured_is_refused(two, tmp_path):
 
 
 def benchmark(folder, values, prompt="p"):
-    """Give a run a benchmark of its own, and a group that the benchmark is in."""
+    """Give a run two benchmarks of its own, the second with nothing right, and the group that both are in."""
+    means = {"sciq": sum(values) / len(values), "hard": 0.0, "group": sum(values) / len(values) / 2}
 
     def change(report):
-        report["tasks"] = [{"task": name, "condition": "0-shot"} for name in ("sciq", "group")]
+        report["tasks"] = [{"task": "sciq", "condition": "0-shot"}]
+        report["tasks"].append({"task": "group", "condition": "0-shot", "parts": ["sciq", "hard"]})
         row = {"model": "tuned", "version": 1, "condition": "0-shot", "metric": "acc", "n": len(values), "stderr": 0.1}
-        report["scores"] += [{**row, "task": name, "mean": sum(values) / len(values)} for name in ("sciq", "group")]
+        report["scores"] += [{**row, "task": name, "mean": mean} for name, mean in means.items()]
 
     edit_report(folder, change)
     row = {"model": "tuned", "task": "sciq", "condition": "0-shot", "prompt": prompt, "target": "x"}
     rows = [{**row, "item": i, "scores": {"acc": value}} for i, value in enumerate(values)]
+    rows += [{**row, "task": "hard", "item": i, "scores": {"acc": 0.0}} for i in range(len(values))]
     files.write_jsonl(folder / "evaluate" / "task_samples.jsonl", rows)
 
 
@@ -238,8 +241,9 @@ def test_benchmarks_stand_side_by_side_and_are_paired_by_item(two):
     assert (change.n, change.difference) == (10, 0.9)
     assert change.p == pytest.approx(2 / 2**9, abs=1e-6)  # McNemar: nine changed, all one way
     group = Figures(figures_of(folder), "group")
-    assert group.score("b", "0-shot", "acc").mean == 1.0
-    assert group.compare("a", "b", "0-shot", "acc") is None
+    assert group.score("b", "0-shot", "acc").mean == 0.5
+    over_both = group.compare("a", "b", "0-shot", "acc")
+    assert (over_both.n, over_both.difference) == (20, 0.45)
     assert "sciq, acc" in (folder / "versus.html").read_text()
 
 

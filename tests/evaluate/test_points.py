@@ -45,12 +45,17 @@ def test_what_the_run_has_not_made_is_left_out():
     assert list(points.chosen(section("base", "tuned", "quantised"), {"base": MODELS["base"]})) == ["base"]
 
 
-def test_another_model_on_this_disk_and_behind_a_url(pebble):
+def test_another_model_on_this_disk_and_behind_a_url(pebble, tmp_path):
     others = [{"name": "small", "model": str(pebble)}, {"name": "zephyr", "model": "http://127.0.0.1:9/v1"}]
     found = points.chosen(section("tuned", *others), MODELS)
     assert (found["small"].kind, found["small"].name) == ("transformers", "small")
     assert (found["zephyr"].kind, found["zephyr"].path) == ("openai", "http://127.0.0.1:9/v1")
     assert points.steps(found)[-2:] == [("small", "tuned"), ("zephyr", "tuned")]
+    alone = tmp_path / "zephyr.gguf"
+    alone.write_bytes(b"GGUF")
+    file = points.chosen(section({"name": "alone", "model": str(alone)}), {})["alone"]
+    assert (file.kind, file.path, file.only_answers) == ("gguf", str(alone), True)
+    assert not MODELS["Q8_0"].only_answers
     with pytest.raises(UserError, match="no such model"):
         points.chosen(section({"name": "lost", "model": "pebbel"}), MODELS)
 

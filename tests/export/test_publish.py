@@ -223,6 +223,13 @@ def test_a_run_whose_files_were_changed_is_refused(exported, tmp_path):
     run.write_manifest(Manifest("export", "", "", {}, {"site.Q8_0.gguf": "0" * 64}, {}, {}, 1.0, 1.0))
     with pytest.raises(UserError, match="changed since"):
         publish.prepare(run, "me/model")
+    run.write_manifest(Manifest("export", "", "", {"adapter": "0" * 64}, {}, {}, {}, 1.0, 1.0))
+    with pytest.raises(UserError, match="tuned anew"):  # it has begun: there is no adapter yet
+        publish.prepare(run, "me/model")
+    (run.stage("tune") / "adapter").mkdir(parents=True)
+    (run.stage("tune") / "adapter" / "adapter_model.safetensors").write_bytes(b"other")
+    with pytest.raises(UserError, match="tuned anew"):
+        publish.prepare(run, "me/model")
 
 
 def test_the_card_says_what_the_records_say(run):

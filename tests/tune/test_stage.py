@@ -106,3 +106,10 @@ def test_micro_batches_change_the_sums_order_only(tiny, tmp_path):
     ]
     assert losses[0]["sequences"] > losses[1]["sequences"]
     assert losses[0]["final_loss"] == pytest.approx(losses[1]["final_loss"], rel=0.01)
+
+
+def test_a_training_that_did_harm_says_so(capsys):
+    stage._tell(4.0, 4.3)
+    assert capsys.readouterr().err == ""
+    stage._tell(4.0, 9.01)
+    assert "the loss rose from 4.00 to 9.01; try a smaller tune.learning_rate" in capsys.readouterr().err

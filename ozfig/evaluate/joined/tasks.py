@@ -38,11 +38,12 @@ def scores(members: Sequence[Member], reports: Reports) -> list[Score]:
 def comparisons(members: Sequence[Member], reports: Reports, plan: Plan) -> list[Comparison]:
     """Paired differences over the items that both members answered.
 
-    Only of metrics that are the mean of their items' values; groups, whose items lie under the names of their tasks,
-    have none.
+    Only of metrics that are the mean of their items' values; a group's or tag's are those of all its tasks' items.
     """
     known = {(s.model, (s.task, s.condition, s.metric)): s.mean for s in scores(members, reports)}
     values = {member.name: _values(member) for member in members} if known else {}
+    for member in members if known else ():
+        _add_groups(values[member.name], reports[member.run].get("tasks", []))
     return list(_compared(known, values, plan))
 
 
@@ -73,6 +74,15 @@ def _values(member: Member) -> Values:
                 if isinstance(value, int | float):
                     found.setdefault((row["task"], row["condition"], metric), {})[item] = float(value)
     return found
+
+
+def _add_groups(values: Values, tasks: Sequence[Mapping[str, Any]]) -> None:
+    """Give each group and tag the values of its tasks' items."""
+    for row in tasks:
+        for (task, condition, metric), items in list(values.items()):
+            if task in (row.get("parts") or ()) and condition == row["condition"]:
+                group = values.setdefault((row["task"], condition, metric), {})
+                group |= {f"{task} {item}": value for item, value in items.items()}
 
 
 def _is_mean(values: Mapping[str, float], mean: float) -> bool:

@@ -48,7 +48,7 @@ def measure(
     plan: Plan,
 ) -> Measured:
     """Ask every causal model on this machine every task; one is in memory at a time."""
-    able = {point: ref for point, ref in models.items() if ref.kind != "openai" and not ref.head}
+    able = {point: ref for point, ref in models.items() if not ref.only_answers and not ref.head}
     parts = [
         _part(point, ref, task, section.batch, folder, plan.seed) for point, ref in able.items() for task in loaded
     ]

@@ -121,8 +121,7 @@ async def opened(section: TeacherPairs, ref: ModelRef | None, longest: int) -> A
 
         context = min(trained_context(Path(ref.path)), int(longest * ROOM) + section.max_tokens)
         with LlamaServer(ref.path, context, section.concurrency) as server:
-            key = server.headers["Authorization"].removeprefix("Bearer ")
-            async with Remote(Endpoint(server.base_url, ref.name, key=key, timeout=section.timeout)) as remote:
+            async with Remote(Endpoint(server.base_url, ref.name, key=server.key, timeout=section.timeout)) as remote:
                 yield _RemoteTeacher(remote, section)
     else:
         from ozfig.engines.opening import load
