@@ -1,6 +1,6 @@
 """What our server costs beside llama.cpp's own: the same GGUF file, slots, threads and requests.
 
-    python -m benchmarks.serve [--gguf FILE ...] [--tokens 128] [--rounds 5] [--requests 8] [--json]
+    python -m benchmarks.serve [--gguf FILE ...] [--tokens 64] [--rounds 3] [--requests 3] [--json]
 
 Each server runs in a process of its own. In every round each of them answers `requests` streamed completions for each
 client, in turns, so that both see the same machine; the table has the medians over the rounds. The client reads raw
@@ -174,9 +174,9 @@ def main():
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 8])
     parser.add_argument("--slots", type=int, default=4)
     parser.add_argument("--context", type=int, default=512)
-    parser.add_argument("--tokens", type=int, default=128)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--requests", type=int, default=8)
+    parser.add_argument("--tokens", type=int, default=64)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--requests", type=int, default=3)
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
