@@ -36,7 +36,9 @@ def is_address(text: str) -> bool:
     """Whether a text names a GGUF file that is not on this disk."""
     if is_url(text):
         return urlsplit(text).path.endswith(".gguf")
-    return bool(HUB.fullmatch(text)) and not Path(text).expanduser().exists()
+    # a run that is not made yet, or a slip in a folder's name, must not become a stranger's repository
+    here = text.startswith("runs/") or Path(text).expanduser().parent.is_dir()
+    return bool(HUB.fullmatch(text)) and not here
 
 
 def called(text: str) -> str:

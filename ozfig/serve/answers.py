@@ -91,20 +91,28 @@ class Answers:
         answer to be written again, then without a question. Raises ApiError: 404 no such conversation or message,
         409 one is being written, 400 too long, 503 not loaded.
         """
+        if conversation in self._live:
+            raise ApiError(409, "an answer is being written; stop it first", "busy")
+        # taken before the first await: what is read here must not be changed by another tab meanwhile
+        self._live[conversation] = []
+        try:
+            self._live[conversation] = await self._begin(conversation, question, since)
+            return self.of(conversation)
+        finally:
+            if not self._live.get(conversation):
+                self._live.pop(conversation, None)
+
+    async def _begin(self, conversation: str, question: str, since: int) -> list[Answer]:
         chat = await asyncio.to_thread(self._store.get, conversation)
         if chat is None:
             raise ApiError(404, "this conversation does not exist", "conversation_not_found")
         before, asked = _before(chat, question, since)
         names = chosen_models(chat, self._models)
         begun = [await self._prepare(name, chat, before, question or asked.content) for name in names]
-        if conversation in self._live:
-            raise ApiError(409, "an answer is being written; stop it first", "busy")
-        # no await between the check and the entry, so that two tabs cannot both pass
         if since:
             self._store.supersede(conversation, since)
         key = self._store.add(conversation, "user", question).id if question else asked.id
-        self._live[conversation] = [self._launch(conversation, key, *one) for one in begun]
-        return self.of(conversation)
+        return [self._launch(conversation, key, *one) for one in begun]
 
     async def _prepare(
         self, name: str, chat: Conversation, before: Sequence[Stored], question: str
@@ -156,7 +164,10 @@ class Answers:
         fields = {"tokens": reply.tokens, "seconds": seconds, "left_out": reply.left_out, "sources": reply.sources}
         if status == "complete":
             fields |= {"raw": reply.raw}
-        self._store.finish(answer.message, reply.text, status, details=reply.details(answer.backend), **fields)
+        try:
+            self._store.finish(answer.message, reply.text, status, details=reply.details(answer.backend), **fields)
+        except Exception as error:
+            answer.error = f"the answer could not be kept ({type(error).__name__})"
         if all(other.done for other in self.of(conversation) if other is not answer):
             self._live.pop(conversation, None)
         await answer.end()

@@ -83,12 +83,14 @@ async def _events(
     queue: asyncio.Queue[str | None] = asyncio.Queue()
 
     async def follow(answer: Answer) -> None:
-        async with aclosing(_events_of(answer, pages, chat.kind)) as events:
-            async for event in events:
-                queue.put_nowait(event)
-        _, asked = await asyncio.to_thread(_round_of, store, conversation, answer.asked)
-        queue.put_nowait(_last(answer, asked, pages, chat.kind))
-        queue.put_nowait(None)
+        try:
+            async with aclosing(_events_of(answer, pages, chat.kind)) as events:
+                async for event in events:
+                    queue.put_nowait(event)
+            _, asked = await asyncio.to_thread(_round_of, store, conversation, answer.asked)
+            queue.put_nowait(_last(answer, asked, pages, chat.kind))
+        finally:
+            queue.put_nowait(None)
 
     followers = [asyncio.create_task(follow(answer)) for answer in answers]
     try:

@@ -22,7 +22,7 @@ from ozfig.serve.turnstile import Window, busy
 
 OPEN_PATHS = {"/health", "/ready", "/login"}
 LIMITED = ("/v1/", "/prompt/")  # what a key may ask only so often
-API = (*LIMITED, "/metrics")
+API = (*LIMITED, "/metrics", "/openapi.json")
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -72,7 +72,7 @@ class Guard:
         if path in OPEN_PATHS or path.startswith("/static/"):
             return None
         key = self.key_of(headers)
-        if self._is_locked(path) and key is None and not self._sessions.has(headers.get("cookie", "")):
+        if self._is_locked(path) and not self._is_let_in(path, key, headers):
             return self._ask_in(method, path, headers)
         if path.startswith(LIMITED):
             if wait := self._keys.wait(key or ""):
@@ -86,6 +86,11 @@ class Guard:
         if path.startswith(API):
             return bool(self._settings.api_keys)
         return bool(self._settings.password or self._settings.api_keys)
+
+    def _is_let_in(self, path: str, key: str | None, headers: Headers) -> bool:
+        """A session opens everything; a key the API, and the pages where there is no password."""
+        opens = path.startswith(API) or not self._settings.password
+        return (opens and key is not None) or self._sessions.has(headers.get("cookie", ""))
 
     def _ask_in(self, method: str, path: str, headers: Headers) -> Response:
         """What somebody without a key or a session gets: the login page, the browser's dialog, or a 401."""
@@ -118,7 +123,8 @@ class Guard:
             netloc = urlsplit(origin).netloc.lower()
             allowed = {netloc, hostname(netloc)} & self._settings.allowed_hosts
             return netloc != headers.get("host", "").lower() and not allowed
-        return headers.get("sec-fetch-site") == "cross-site" and headers.get("sec-fetch-mode") != "navigate"
+        opened = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest", "document") == "document"
+        return headers.get("sec-fetch-site") in {"cross-site", "same-site"} and not opened
 
     def key_of(self, headers: Headers) -> str | None:
         """The key that a request brings, as a bearer token or as the password of Basic; None for none that is right."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import time
-from http.cookies import CookieError, SimpleCookie
 from typing import Annotated
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from starlette.requests import cookie_parser
 
 from ozfig.serve.depends import ThePages
 from ozfig.serve.turnstile import Window
@@ -39,11 +39,8 @@ class Sessions:
         """Whether a Cookie header holds a session that is valid still."""
         if not self._key:
             return False
-        try:
-            given = SimpleCookie(cookies).get(COOKIE)
-        except CookieError:
-            return False
-        expiry, _, signature = given.value.partition(".") if given else ("", "", "")
+        # not http.cookies: it gives up at the first cookie of another program that it cannot read
+        expiry, _, signature = cookie_parser(cookies).get(COOKIE, "").partition(".")
         sound = hmac.compare_digest(signature.encode(), self._signature(expiry).encode())
         return sound and expiry.isdigit() and int(expiry) > time.time()
 
@@ -86,10 +83,11 @@ def form(pages: ThePages) -> HTMLResponse:
 async def login(request: Request, pages: ThePages, sessions: TheSessions) -> Response:
     """Check the password of a form and begin a session."""
     address = request.client.host if request.client else ""
+    body = await _limited(request)
+    # no await from here on: bodies that are held back and sent at once must not all pass
     if wait := sessions.wait(address):
         again = {**HEADERS, "Retry-After": str(int(wait) + 1)}
         return HTMLResponse(pages.login(f"Too many tries. Wait {wait:.0f} seconds."), 429, again)
-    body = await _limited(request)
     given = parse_qs(body.decode("utf-8", "replace")).get("password", [""])[0]
     if not sessions.check(given, address):
         return HTMLResponse(pages.login("This is not the password."), 401, HEADERS)

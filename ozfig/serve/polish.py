@@ -26,8 +26,7 @@ class Polisher:
         self._section = section
         self._file = None if is_url(section.model) else _file(section.model)
         self._stack = AsyncExitStack()
-        self._remote: Remote | None = None
-        self._opening = asyncio.Lock()
+        self._task: asyncio.Task[Remote] | None = None
 
     @property
     def for_api(self) -> bool:
@@ -62,14 +61,19 @@ class Polisher:
 
     async def close(self) -> None:
         """Let go of the model."""
-        self._remote = None
+        if self._task:
+            await asyncio.gather(self._task, return_exceptions=True)
+        self._task = None
         await self._stack.aclose()
 
     async def _opened(self) -> Remote:
-        async with self._opening:
-            if self._remote is None:
-                self._remote = await self._stack.enter_async_context(Remote(await self._endpoint()))
-            return self._remote
+        # a thread cannot be cancelled: who gives up waiting leaves the opening to the next answer
+        if self._task is None or (self._task.done() and (self._task.cancelled() or self._task.exception())):
+            self._task = asyncio.create_task(self._open())
+        return await asyncio.shield(self._task)
+
+    async def _open(self) -> Remote:
+        return await self._stack.enter_async_context(Remote(await self._endpoint()))
 
     async def _endpoint(self) -> Endpoint:
         section = self._section
@@ -78,8 +82,8 @@ class Polisher:
         from ozfig.engines.gguf import LlamaServer
 
         server = LlamaServer(self._file, slots=1)
-        await asyncio.to_thread(server.__enter__)
         self._stack.push_async_callback(asyncio.to_thread, server.__exit__, None, None, None)
+        await asyncio.to_thread(server.__enter__)
         return Endpoint(server.base_url, self._file.stem, key=server.key, timeout=section.timeout, retries=0)
 
 

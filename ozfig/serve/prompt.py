@@ -60,7 +60,9 @@ async def prompt(
     reply = await replies.begin(backend, [Message("user", query)], chosen)
     await unless_gone(request, replies.enrich(backend, reply))
     if wanted.stream:
-        return StreamingResponse(_pieces(replies, backend, reply), media_type="text/plain; charset=utf-8")
+        pieces = _pieces(replies, backend, reply)
+        first = await unless_gone(request, anext(pieces))  # a refusal is a status, not a broken stream
+        return StreamingResponse(_chain(first, pieces), media_type="text/plain; charset=utf-8")
     await unless_gone(request, _whole(replies, backend, reply))
     answer = reply.text.strip()
     if prefers_text(request.headers.get("accept", "")):
@@ -75,6 +77,13 @@ async def _whole(replies: Replies, backend: Backend, reply: Reply) -> None:
     async with aclosing(replies.stream(backend, reply)) as pieces:
         async for _ in pieces:
             pass
+
+
+async def _chain(first: str, rest: AsyncGenerator[str]) -> AsyncGenerator[str]:
+    yield first
+    async with aclosing(rest):
+        async for piece in rest:
+            yield piece
 
 
 async def _pieces(replies: Replies, backend: Backend, reply: Reply) -> AsyncGenerator[str]:

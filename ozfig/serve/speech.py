@@ -48,6 +48,7 @@ class Speech:
     def __init__(self, section: Transcriber | None, queue: int) -> None:
         self.section = section or (Transcriber() if find_spec("faster_whisper") else None)
         self._turnstile, self._turn = Turnstile(1, queue), asyncio.Lock()
+        self._works: set[asyncio.Task[Any]] = set()
 
     async def transcribe(self, fields: dict[str, Part]) -> Response:
         """The text of a clip in the format that the form names. Raises ApiError 400, 429, 501 and 502."""
@@ -56,12 +57,20 @@ class Speech:
             raise ApiError(400, f"response_format: {', '.join(FORMATS)}", "invalid_value", "response_format")
         if self.section is None:
             raise ApiError(501, NOTHING, "not_installed")
-        with self._turnstile.turn():
-            if self.section.is_remote:
+        if self.section.is_remote:
+            with self._turnstile.turn():
                 return await self._ask(self.section, fields)
-            async with self._turn:
-                segments, language = await asyncio.to_thread(self._hear, fields)
+        # a task of its own: it keeps its turn until the thread has ended, also when who asked is gone
+        work = asyncio.create_task(self._in_turn(fields))
+        self._works.add(work)
+        work.add_done_callback(self._works.discard)
+        segments, language = await asyncio.shield(work)
         return _written(segments, language, shape)
+
+    async def _in_turn(self, fields: dict[str, Part]) -> tuple[list[dict[str, Any]], str]:
+        with self._turnstile.turn():
+            async with self._turn:
+                return await asyncio.to_thread(self._hear, fields)
 
     async def _ask(self, section: Transcriber, fields: dict[str, Part]) -> Response:
         """The reply of another server, passed on."""

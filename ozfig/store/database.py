@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -146,12 +147,14 @@ class Store:
         """
         with self._session() as session:
             rows = session.scalars(select(Message).join(Feedback).order_by(Message.id)).all()
-            chats = {key: session.get_one(Conversation, key).messages for key in {m.conversation_id for m in rows}}
+            chats = {key: session.get_one(Conversation, key) for key in {m.conversation_id for m in rows}}
         for row in rows:
-            chat = chats[row.conversation_id]
+            chat, kind = chats[row.conversation_id].messages, chats[row.conversation_id].kind
             others = _alternatives(row, chat)
             asked = next((m.id for m in reversed(chat) if m.role == "user" and m.id < row.id), 0)
-            before = [m for m in chat if m.id <= asked and (m.superseded is None or m.superseded >= row.id)]
+            # a compared model saw its own answers alone
+            own = [m for m in chat if m.role == "user" or kind == "chat" or m.model == row.model]
+            before = [m for m in own if m.id <= asked and (m.superseded is None or m.superseded >= row.id)]
             yield _one_answer_each(before), row, others
 
     def message(self, message: int) -> Message | None:
@@ -196,7 +199,8 @@ def _one_answer_each(turns: Sequence[Message]) -> list[Message]:
                 found[-1] = turn
         else:
             found.append(turn)
-    return found
+    pairs = [(q, a) for q, a in pairwise(found) if q.role == "user" and a.role == "assistant" and a.content.strip()]
+    return [turn for pair in pairs for turn in pair] + found[-1:]
 
 
 def shorten(title: str) -> str:
@@ -218,7 +222,8 @@ def _connect(url: str) -> Engine:
     """An engine; SQLite gets its folder, write-ahead logging and foreign keys. Raises UserError for a wrong URL."""
     try:
         parts = make_url(url)
-        engine = create_engine(parts)
+        # an error names the statement, not what somebody wrote; a connection that the database closed is made anew
+        engine = create_engine(parts, hide_parameters=True, pool_pre_ping=True)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise UserError(f"database {url.split('://')[0]}: {error}; write a path or an SQLAlchemy URL") from None
     if parts.get_backend_name() == "sqlite":

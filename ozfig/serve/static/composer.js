@@ -27,18 +27,23 @@ export function setBusy(value) {
   enable();
 }
 
-export const stop = () => call(`/chat/${state.conversation}/stop`, "POST").catch(tell);
+export const stop = () => {
+  state.stopped = true; // also what still waits for its model
+  return state.conversation && call(`/chat/${state.conversation}/stop`, "POST").catch(tell);
+};
 
 // asks; `since` is a question that this one replaces, or alone the answer to be written again
 export async function put(body) {
   if (state.busy) return false;
   setBusy(true);
   complain();
+  state.stopped = false;
   let kept = false;
   try {
     if (!state.conversation) await begin(body.content);
     const reply = await callWhenLoaded(`/chat/${state.conversation}/messages`, "POST", body);
     kept = true;
+    if (state.stopped) await stop();
     refreshList();
     await show(reply);
   } catch (error) {

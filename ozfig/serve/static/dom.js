@@ -34,7 +34,7 @@ export async function callWhenLoaded(...request) {
       try {
         return await call(...request);
       } catch (error) {
-        const late = Date.now() - began > 1000 * PATIENCE_SECONDS;
+        const late = state.stopped || Date.now() - began > 1000 * PATIENCE_SECONDS;
         if (error.code !== "model_loading" || late) throw error;
         await pause(error.wait || 1);
       }
