@@ -43,12 +43,18 @@ def bring_back(run: Run, stage: str, key: str) -> None:
     """Put back what was made or begun for `key`, if it waits; what lies in its place for another key waits then."""
     if key in _keys(run.stage(stage)):
         return
-    for aside in sorted(_aside(run).glob(f"{stage}-*")):
-        if key in _keys(aside):
-            waiting = aside.rename(aside.with_name(f"back-{stage}"))
-            put_aside(run, stage)
-            waiting.rename(run.stage(stage))
-            return
+    if aside := waiting(run, stage, key):
+        back = aside.with_name(f"{stage}-{key[:KEY_SHOWN]}.back")  # found again after a kill between the two renames
+        if back != aside:
+            shutil.rmtree(back, ignore_errors=True)
+            aside.rename(back)
+        put_aside(run, stage)
+        back.rename(run.stage(stage))
+
+
+def waiting(run: Run, stage: str, key: str) -> Path | None:
+    """Where what was made or begun for `key` waits, if it does."""
+    return next((path for path in sorted(_aside(run).glob(f"{stage}-*")) if key in _keys(path)), None)
 
 
 def forget(run: Run, stage: str) -> None:

@@ -95,9 +95,9 @@ def _share(first: Run, run: Run) -> None:
 def _copy(source: Path, target: Path) -> None:
     """Put a copy of a folder in the place of another, whole or not at all."""
     part = target.with_name(f"{target.name}.copy")
-    for old in (part, target):
-        shutil.rmtree(old, ignore_errors=True)
+    shutil.rmtree(part, ignore_errors=True)
     shutil.copytree(source, part)
+    shutil.rmtree(target, ignore_errors=True)
     part.rename(target)
 
 

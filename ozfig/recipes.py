@@ -20,7 +20,7 @@ T = TypeVar("T", bound=Section)
 # where recipes and examples lie: beside the package in a checkout, inside it once installed
 SHARE = next(p for p in (Path(__file__).parents[1], Path(__file__).parent / "share") if (p / "recipes").is_dir())
 # "from" and "general_from" name a file, or hold a section that does
-MODEL_KEYS = {"base", "model"}  # a folder or file where it looks like one, else a name
+MODEL_KEYS = {"base", "model", "bertscore_model"}  # a folder or file where it looks like one, else a name
 PATH_KEYS = {"path", "serve", "corpus", "urls_from", "benchmarks", "from", "general_from", "file", "fewshot_file"}
 
 
@@ -131,6 +131,10 @@ def absolute_paths(values: dict[str, Any], folder: Path) -> dict[str, Any]:
             return [fix(v, key) for v in value]
         if isinstance(value, str) and value and _is_path(key, value):
             return str((folder / Path(value).expanduser()).resolve())
+        if key in MODEL_KEYS and isinstance(value, str) and "/" in value:  # a hub id, unless a model lies there
+            for root in (folder, Path.cwd()):
+                if (root / value / "config.json").is_file():
+                    return str((root / value).resolve())
         return value
 
     fixed: dict[str, Any] = fix(values)

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from ozfig import earlier, files, pipeline, recipes
+from ozfig import earlier, files, pipeline, recipes, registry
 from ozfig.errors import UserError
 from ozfig.pipeline.stages import up_to
 from ozfig.pipeline.stale import look
@@ -229,3 +229,52 @@ def test_a_file_that_is_still_right_is_found_again_after_another_tuning(finished
     assert result.stages["export"]["status"] == "skipped"
     assert result.models["quantised"] == copy.models()["quantised"]
     assert copy.models()["quantised"].path.endswith("small.Q4_K_M.gguf")
+
+
+def test_what_changes_while_a_stage_runs_is_not_taken_as_seen(tmp_path, monkeypatch):
+    path = write_recipe(tmp_path)
+    recipe, run = recipes.load(Recipe, path), Run(tmp_path / "runs/small")
+    real = registry.find
+
+    def find(group, name):
+        stage = real(group, name)
+
+        def run_stage(job):
+            outcome = stage(job)
+            with (tmp_path / "faq.csv").open("a") as rows:
+                rows.write("When does the bar open?,The bar opens at six in the evening.\n")
+            return outcome
+
+        return run_stage if (group, name) == ("stage", "gather") else stage
+
+    monkeypatch.setattr(registry, "find", find)
+    pipeline.execute(recipe, run, until="gather")
+    monkeypatch.undo()
+    assert pipeline.plan(recipe, run)[0]["why"] == "recipe or input changed"
+
+
+def test_a_plan_looks_the_base_up_and_downloads_nothing(finished, tmp_path):
+    path, run, _ = finished
+    copy = Run(shutil.copytree(run.folder, tmp_path / "small"))
+    other = recipes.load(Recipe, path, ["base=nobody/nothing"])
+    assert [row["status"] for row in pipeline.plan(other, copy)] == ["skip", "run", "run", "run", "run"]
+    assert pipeline.plan(other, copy)[1]["why"] == "its base is not on this disk yet"
+
+
+def test_a_report_that_is_gone_is_written_again(finished, tmp_path):
+    path, run, _ = finished
+    copy = Run(shutil.copytree(run.folder, tmp_path / "small"))
+    (copy.stage("evaluate") / "report.html").unlink()
+    assert pipeline.plan(recipes.load(Recipe, path), copy)[-1]["why"] == "report missing"
+
+
+def test_a_result_comes_back_after_a_kill_between_two_renames(finished, tmp_path):
+    _, run, _ = finished
+    copy = Run(shutil.copytree(run.folder, tmp_path / "small"))
+    key = copy.manifest("tune").key
+    aside = earlier.put_aside(copy, "tune")
+    aside.rename(aside.with_name(f"{aside.name}.back"))
+    copy.stage("tune").mkdir()
+    (copy.stage("tune") / "key.txt").write_text("another")
+    earlier.bring_back(copy, "tune", key)
+    assert copy.manifest("tune").key == key

@@ -142,6 +142,19 @@ def test_a_models_file_starts_at_the_recipe_and_counts_with_its_content(tmp_path
     assert recipes.paths_in(recipes.parse(Recipe, recipes.absolute_paths(values, tmp_path), "test").prepare) == []
 
 
+def test_a_models_folder_is_a_path_also_where_it_reads_like_a_hub_id(tmp_path):
+    (tmp_path / "models/z").mkdir(parents=True)
+    (tmp_path / "models/z/config.json").write_text("{}")
+    (tmp_path / "a.yaml").write_text(
+        "gather: {sources: [{kind: documents, path: docs}]}\n"
+        "evaluate: {bertscore_model: models/z, points: [base, {name: z, model: models/z}, {name: y, model: any/y}]}\n"
+    )
+    section = recipes.load(Recipe, tmp_path / "a.yaml").evaluate
+    folder = str(tmp_path / "models/z")
+    assert (section.bertscore_model, section.points[1].model, section.points[2].model) == (folder, folder, "any/y")
+    assert recipes.paths_in(section).count(tmp_path / "models/z") == 2
+
+
 def test_what_a_check_of_ours_says_stands_alone():
     with pytest.raises(UserError) as error:
         recipes.parse(Evaluate, {"points": ["tunned"]}, "recipe.yaml")

@@ -31,7 +31,9 @@ def sets(items: Sequence[Example], measured: Measured | None) -> Sets:
 def of_text(section: RunningText, measured: Mapping[str, Sequence[Window]]) -> Sets:
     """The lines of a running text as far as it was read."""
     read = max((sum(window.bytes for window in windows) for windows in measured.values()), default=0)
-    raw = section.path.read_bytes()[:read].decode("utf-8", "ignore")
+    if section.definition == "llama":  # it scores the second half of each window, and reads the first as well
+        read *= 2
+    raw = section.path.read_bytes()[: read if section.limit_tokens else None].decode("utf-8", "ignore")
     lines = [replace(Example.pair("", ""), context=line) for line in raw.splitlines() if line.strip()]
     return {f"text:{text.name(section)}": lines}
 

@@ -64,7 +64,10 @@ def _plan(section: RunningText, engine: Any) -> tuple[Text, list[Span]]:
     context = section.context or (min(ppl.LLAMA_CONTEXT, engine.context) if is_llama else engine.context)
     if context > engine.context:
         raise UserError(f"evaluate.text.context: {engine.name} reads {engine.context} tokens, not {context}")
-    raw = section.path.read_text(encoding="utf-8")
+    try:
+        raw = section.path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"evaluate.text: {section.path}: not UTF-8 text (byte {error.start:,})") from None
     # the tool drops a file's last line break
     text = ppl.read_text(engine.tokenizer, raw.removesuffix("\n") if is_llama else raw, section.limit_tokens)
     try:

@@ -33,14 +33,14 @@ def find(recipe: Recipe, run: Path, rows: Rows, base: ModelRef, batch_tokens: in
     if not now:
         return None
     console.say("  [dim]timing a few steps on models of one and two layers[/dim]")
-    done = subprocess.run(
-        [sys.executable, "-m", "ozfig.tune.calibrate"],
-        input=json.dumps(request),
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT,
-        check=False,
-    )
+    command = [sys.executable, "-m", "ozfig.tune.calibrate"]
+    try:
+        done = subprocess.run(
+            command, input=json.dumps(request), capture_output=True, text=True, timeout=TIMEOUT, check=False
+        )
+    except subprocess.TimeoutExpired:
+        console.warn("no calibration, by the formula alone: a few steps took too long")
+        return None
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
         console.warn(f"no calibration, by the formula alone: {last}")

@@ -24,13 +24,15 @@ def perform(
     stage, folder = step.stage, run.stage(step.stage.name)
     continued, aside = _open(run, stage.name, step.key)
     job = _job(stage, recipe, run, models, refresh)
+    hashes = stage.hashes(recipe, run)  # before it runs: of what it is given
     with usage.measured() as used, earlier.kept(run, stage.name, aside):
         outcome: Outcome = registry.find("stage", stage.name)(job)
-    hashes = stage.hashes(recipe, run)
+    # what changed meanwhile was not seen: the stage has to run again
+    unchanged = stage.key(recipe, stage.hashes(recipe, run), models) == step.key
     return outcome, Manifest(
         stage=stage.name,
         key=step.key,
-        frozen_key=stage.key(_with(recipe, outcome.resolved), hashes, models),
+        frozen_key=stage.key(_with(recipe, outcome.resolved), hashes, models) if unchanged else "",
         inputs=hashes,
         outputs={name: files.sha256_path(folder / name) for name in sorted(outcome.outputs)},
         metrics=outcome.metrics | ({"resolved": outcome.resolved} if outcome.resolved else {}),
@@ -56,7 +58,8 @@ def _open(run: Run, stage: str, key: str) -> tuple[bool, Path | None]:
     folder = run.stage(stage)
     manifest, marker = folder / "manifest.json", folder / "key.txt"
     unfinished = not manifest.exists() and marker.exists() and marker.read_text() == key
-    aside = None if unfinished else earlier.put_aside(run, stage)  # what lies there was made from other input
+    # what lies there was made from other input; of an unfinished one the result of the time before may wait
+    aside = earlier.waiting(run, stage, key) if unfinished else earlier.put_aside(run, stage)
     folder.mkdir(parents=True, exist_ok=True)
     manifest.unlink(missing_ok=True)
     files.write_text(marker, key)

@@ -87,7 +87,10 @@ def _exported(run: Run) -> ModelRef | None:
     """What a run is served by; None where nothing is exported."""
     models = run.models()
     tuned = models.get("tuned")
-    if tuned and tuned.head and run.manifest("export"):
+    exported, trained = run.manifest("export"), run.manifest("tune")
+    if tuned and tuned.head and exported:
+        if trained and exported.inputs.get("adapter") not in trained.outputs.values():
+            return None  # tuned anew since
         merged = str((run.stage("export") / "merged").resolve())
         return ModelRef("transformers", merged, tuned.name, sha256=tuned.sha256, head=tuned.head)
     return models.get("quantised")

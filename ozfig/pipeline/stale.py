@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ozfig import earlier
+from ozfig.engines.resolve import here
 from ozfig.pipeline.checks import check
 from ozfig.pipeline.stages import Stage, up_to
 from ozfig.recipe import Recipe
@@ -25,11 +26,14 @@ def plan(recipe: Recipe, run: Run, until: str = STAGES[-1], refresh: bool = Fals
     """What each stage up to `until` would do, and why, without doing any of it."""
     check(recipe)
     models = run.models()
+    models.pop("base", None)  # as a run does: the recipe's base is looked up, not the one of the time before
     rows, changed = [], ""
     for stage in up_to(until):
         section = getattr(recipe, stage.name)
         if changed:
             reason = f"after {changed}"
+        elif "base" in stage.models and "base" not in models and here(recipe.base) is None:
+            reason, changed = "its base is not on this disk yet", stage.name
         else:
             models |= stage.base(recipe, models)
             reason = look(stage, recipe, run, models, refresh).reason
@@ -51,6 +55,8 @@ def look(stage: Stage, recipe: Recipe, run: Run, models: dict[str, ModelRef], re
         reason = "recipe or input changed"
     elif not run.is_intact(manifest):
         reason = "output missing or edited"
+    elif stage.name == "evaluate" and not (run.stage(stage.name) / "report.html").is_file():
+        reason = "report missing"
     else:
         reason = "sources asked again" if refresh and stage.name == "gather" else ""
     return Step(stage, key, reason)

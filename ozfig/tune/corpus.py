@@ -19,6 +19,7 @@ import numpy as np
 import sentencepiece
 
 from ozfig import files
+from ozfig.errors import UserError
 
 UNK, BOS, EOS, PAD = range(4)
 MARKERS = ["<|system|>", "<|user|>", "<|assistant|>"]
@@ -52,26 +53,30 @@ def train_tokenizer(paths: list[Path], vocabulary: int, target: Path, sample_lin
     """Train a SentencePiece BPE model on lines spread evenly over the corpus and write it to `target`."""
     lines = [line.strip()[:4000] for text in read_texts(paths) for line in text.split("\n") if line.strip()]
     model = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(lines[:: max(1, len(lines) // sample_lines)]),
-        model_writer=model,
-        model_type="bpe",
-        vocab_size=vocabulary,
-        character_coverage=0.9995,
-        byte_fallback=True,
-        split_digits=True,
-        add_dummy_prefix=False,
-        remove_extra_whitespaces=False,
-        allow_whitespace_only_pieces=True,
-        normalization_rule_name="identity",
-        control_symbols=MARKERS,
-        max_sentence_length=16_384,
-        unk_id=UNK,
-        bos_id=BOS,
-        eos_id=EOS,
-        pad_id=PAD,
-        minloglevel=1,
-    )
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(lines[:: max(1, len(lines) // sample_lines)]),
+            model_writer=model,
+            model_type="bpe",
+            vocab_size=vocabulary,
+            character_coverage=0.9995,
+            byte_fallback=True,
+            split_digits=True,
+            add_dummy_prefix=False,
+            remove_extra_whitespaces=False,
+            allow_whitespace_only_pieces=True,
+            normalization_rule_name="identity",
+            control_symbols=MARKERS,
+            max_sentence_length=16_384,
+            unk_id=UNK,
+            bos_id=BOS,
+            eos_id=EOS,
+            pad_id=PAD,
+            minloglevel=1,
+        )
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise UserError(f"the corpus is too small for vocabulary {vocabulary}; take a smaller one ({reason})") from None
     files.write_bytes(target, model.getvalue())
 
 

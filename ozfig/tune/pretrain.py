@@ -24,6 +24,7 @@ from safetensors.torch import load_file, save_file
 from torch.nn.functional import cross_entropy
 
 from ozfig import console, files
+from ozfig.errors import UserError
 from ozfig.recipe import Pretrain
 from ozfig.tune import corpus
 from ozfig.tune.tokens import IGNORED
@@ -208,6 +209,16 @@ def train_text(section: Pretrain, model: LlamaForCausalLM, data: corpus.Corpus, 
     return {"bits_per_byte": bits, "stderr": error, "held_out_tokens": len(data.held_out.ids)}
 
 
+def _check_same(section: Pretrain, paths: list[Path], note: Path) -> None:
+    """Note what a folder is made from; more tokens may follow. Raises UserError where it was begun otherwise."""
+    free = {"tokens", "checkpoint_minutes", "eval_steps", "compile", "instruct"}
+    fixed = section.model_dump(mode="json", exclude=free) | {"corpus": [files.sha256_path(path) for path in paths]}
+    identity = files.sha256_value(fixed)
+    if note.exists() and files.read_json(note) != identity:
+        raise UserError(f"{note.parent}: begun with another corpus or other options; remove it or choose another name")
+    files.write_json(note, identity)
+
+
 def pretrain(section: Pretrain, folder: Path) -> dict[str, Any]:
     """Make tokenizer and model in `folder`; what is there is kept, so a killed run continues.
 
@@ -215,6 +226,7 @@ def pretrain(section: Pretrain, folder: Path) -> dict[str, Any]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = [Path(path) for path in section.corpus]
+    _check_same(section, paths, folder / "identity.json")
     tokenizer = folder / "tokenizer.model"
     if not tokenizer.exists():
         console.say("  training the tokenizer")

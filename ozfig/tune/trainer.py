@@ -41,7 +41,7 @@ def arguments(section: Tune, plan: Plan, folder: Path, seed: int) -> transformer
         num_train_epochs=1,
         learning_rate=section.learning_rate,
         lr_scheduler_type=section.schedule if section.schedule != "constant" else "constant_with_warmup",
-        warmup_steps=math.ceil(section.warmup * plan.steps),
+        warmup_steps=min(math.ceil(section.warmup * plan.steps), plan.steps - 1),  # the first one's rate is 0
         optim="adamw_torch_fused" if section.device != "mps" else "adamw_torch",
         weight_decay=section.weight_decay,
         max_grad_norm=1.0,

@@ -158,10 +158,20 @@ def test_the_curve_shows_the_validation_loss_and_the_state_that_was_kept():
     assert curve_of([], None)["kept"] is None
 
 
+@pytest.mark.parametrize(("options", "lines"), [({}, 4), ({"definition": "llama", "limit_tokens": 16}, 2)])
+def test_a_text_is_compared_as_far_as_it_was_read(tmp_path, options, lines):
+    """llama.cpp's definition reads each window whole and scores its second half."""
+    path = tmp_path / "wiki.txt"
+    path.write_text("abcd\nefgh\nijkl\nmnop\n")
+    windows = {"base": [Window(1.0, 1.0, 2, 3), Window(1.0, 1.0, 2, 2)]}
+    [items] = overlap.of_text(RunningText(path=path, **options), windows).values()
+    assert len(items) == lines
+
+
 def test_training_pairs_that_hold_what_is_measured_are_counted_for_each_set(tmp_path):
     path = tmp_path / "wiki.txt"
     path.write_text("The old harbour wall was built of grey granite in the year of the flood.\n\nUnread.")
-    section = RunningText(path=path)
+    section = RunningText(path=path, limit_tokens=16)
     windows = {"base": [Window(10.0, 9.0, 20, 40), Window(9.0, 8.0, 20, 30)]}
     text = overlap.of_text(section, windows)
     held = [Example.pair("Who keeps the lighthouse keys on Sundays in winter?", "Ann", context="Ann keeps the keys.")]

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.nn.functional import log_softmax
 
+from ozfig.errors import UserError
 from ozfig.recipe import Pretrain
 from ozfig.tune import corpus, pretrain
 
@@ -123,3 +124,18 @@ def test_tokenizer_gives_the_ids_that_it_was_trained_with(section, tmp_path):
         [{"role": "user", "content": "tide"}], add_generation_prompt=True, tokenize=False
     )
     assert rendered == "<s><|user|>tide</s><|assistant|>"
+
+
+def test_another_corpus_in_the_same_folder_is_refused(section, tmp_path):
+    pretrain._check_same(section, [Path(p) for p in section.corpus], tmp_path / "identity.json")
+    more = section.model_copy(update={"tokens": 2 * section.tokens})
+    pretrain._check_same(more, [Path(p) for p in section.corpus], tmp_path / "identity.json")
+    (tmp_path / "other.jsonl").write_text('{"text": "another"}\n')
+    with pytest.raises(UserError, match="another corpus"):
+        pretrain._check_same(section, [tmp_path / "other.jsonl"], tmp_path / "identity.json")
+
+
+def test_a_corpus_too_small_for_its_vocabulary_is_one_line(tmp_path):
+    (tmp_path / "small.jsonl").write_text('{"text": "so little text"}\n')
+    with pytest.raises(UserError, match="too small for vocabulary 8192"):
+        corpus.train_tokenizer([tmp_path / "small.jsonl"], 8192, tmp_path / "tokenizer.model")

@@ -15,6 +15,13 @@ from .conftest import examples, make_job
 QUICK = {"epochs": 8, "learning_rate": 2e-2, "batch_tokens": 256}
 
 
+def test_a_training_of_one_step_trains(tiny, tmp_path):
+    outcome = stage.run(make_job(Tune(**{**QUICK, "epochs": 1, "batch_tokens": 65_536}), tmp_path / "tune", tiny))
+    weights = load_file(tmp_path / "tune/adapter/adapter_model.safetensors")
+    assert outcome.metrics["steps"] == 1
+    assert max(float(w.abs().max()) for name, w in weights.items() if "lora_B" in name) > 0
+
+
 def test_lora_learns_and_writes_a_folder_that_peft_opens(tiny, tmp_path, capsys):
     outcome = stage.run(make_job(Tune(**QUICK), tmp_path / "tune", tiny))
     assert outcome.outputs == ["adapter", "shown_tokens.json"]

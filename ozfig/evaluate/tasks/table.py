@@ -70,6 +70,8 @@ class Table:
         for cell, points in self._values.items():
             task, condition, metric = cell
             for point, values in points.items():
+                if len(values) < 2:  # one item has no spread
+                    continue
                 mean, stderr = self._figure(cell, values)
                 figures = len(values), round(mean, 6), round(stderr, 6)
                 found.append(Score(point, task, self._versions[task], condition, metric, *figures))
@@ -82,7 +84,9 @@ class Table:
     def _compared(self) -> Iterator[Comparison]:
         for (task, condition, metric), points in self._values.items():
             for a, b in self.plan.steps:
-                if a in points and b in points and is_mean(self._aggregates[task, condition, metric], points[a]):
+                if len(points.get(a, ())) < 2 or b not in points:
+                    continue
+                if is_mean(self._aggregates[task, condition, metric], points[a]):
                     before, after = ([float(value) for value in points[name]] for name in (a, b))
                     figures, test = paired(before, after, self.plan, None)
                     yield Comparison(a, b, task, condition, metric, len(before), *figures, test)
