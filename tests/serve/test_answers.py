@@ -29,8 +29,9 @@ def test_what_one_tab_asks_again_another_cannot_edit_meanwhile(store):
         backend, counting, go_on = Scripted(), asyncio.Event(), asyncio.Event()
 
         async def count(messages):
-            counting.set()
-            await go_on.wait()
+            if not counting.is_set():  # only the first tab is held up
+                counting.set()
+                await go_on.wait()
             return 10
 
         async with served(store, backend) as client:
@@ -39,12 +40,9 @@ def test_what_one_tab_asks_again_another_cannot_edit_meanwhile(store):
             backend.count = count
             again = asyncio.create_task(client.post(f"/chat/{chat}/messages", json={"since": answer}))
             await counting.wait()
-            edit = asyncio.create_task(
-                client.post(f"/chat/{chat}/messages", json={"content": "two", "since": question})
-            )
-            await asyncio.sleep(0.1)
+            edit = await client.post(f"/chat/{chat}/messages", json={"content": "two", "since": question})
             go_on.set()
-            return (await again).status_code, (await edit).status_code, store.get(chat).messages
+            return (await again).status_code, edit.status_code, store.get(chat).messages
 
     again, edit, messages = asyncio.run(run())
     assert (again, edit) == (200, 409)
