@@ -10,6 +10,8 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from ozfig.serve.backend import Backend
 from ozfig.serve.context import history
 from ozfig.serve.models import Models
@@ -21,6 +23,7 @@ from ozfig.store.models import Message as Stored
 from ozfig.types import Message
 
 SAVE_SECONDS = 1.0
+ALIVE_SECONDS = 30  # an answer that was not saved for so long is written by no server any more
 
 
 class Answer:
@@ -149,6 +152,7 @@ class Answers:
 
     async def _write(self, conversation: str, answer: Answer) -> None:
         status: Status = "interrupted"
+        saving = asyncio.create_task(self._keep_saving(answer))
         try:
             await self._receive(answer)
             status = "complete"
@@ -157,7 +161,17 @@ class Answers:
         except Exception as error:
             answer.error = f"the model server stopped answering ({type(error).__name__})"
         finally:
+            saving.cancel()
             await self._finish(conversation, answer, status)
+
+    async def _keep_saving(self, answer: Answer) -> None:
+        """Keep the text so far, also while there is none: other servers on the database see that somebody writes."""
+        while True:
+            await asyncio.sleep(SAVE_SECONDS)
+            try:
+                await asyncio.to_thread(self._store.save, answer.message, answer.reply.text)
+            except SQLAlchemyError:
+                continue  # the next second may be better, and the end says whether it could be kept
 
     async def _finish(self, conversation: str, answer: Answer, status: Status) -> None:
         reply, seconds = answer.reply, round(time.monotonic() - answer.began, 3)
@@ -175,14 +189,10 @@ class Answers:
     async def _receive(self, answer: Answer) -> None:
         await self._replies.enrich(answer.backend, answer.reply)
         await answer.prepared()
-        saved = time.monotonic()
         async with aclosing(self._replies.stream(answer.backend, answer.reply)) as pieces:
             async for piece in pieces:
                 if piece:
                     await answer.grow(piece)
-                if time.monotonic() - saved >= SAVE_SECONDS:
-                    saved = time.monotonic()
-                    await asyncio.to_thread(self._store.save, answer.message, answer.reply.text)
 
 
 def chosen_models(chat: Conversation, models: Models) -> list[str]:

@@ -30,7 +30,7 @@ from ozfig.serve import (
     speech,
     studio,
 )
-from ozfig.serve.answers import Answers
+from ozfig.serve.answers import ALIVE_SECONDS, Answers
 from ozfig.serve.depends import ThePages
 from ozfig.serve.documents import Documents
 from ozfig.serve.guard import Guard
@@ -57,7 +57,7 @@ def create_app(models: Models, settings: Settings, store: Store, replies: Replie
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-        store.mark_interrupted()
+        store.mark_interrupted(ALIVE_SECONDS)
         models.start()
         yield
         await models.idle(GRACE_SECONDS)

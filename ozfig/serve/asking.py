@@ -19,7 +19,7 @@ from fastapi import APIRouter, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, StringConstraints, model_validator
 
-from ozfig.serve.answers import Answer
+from ozfig.serve.answers import ALIVE_SECONDS, Answer
 from ozfig.serve.depends import TheAnswers, ThePages, TheStore
 from ozfig.serve.markdown import Growing
 from ozfig.serve.pages import Pages
@@ -59,8 +59,11 @@ async def ask(
 @router.get("/chat/{conversation}/stream")
 async def follow(conversation: str, answers: TheAnswers, pages: ThePages, store: TheStore) -> Response:
     """Follow the answers that are being written, from their beginning; 204 when there are none."""
-    begun = answers.of(conversation)
-    return _stream(_events(conversation, begun, pages, store)) if begun else Response(status_code=204)
+    if begun := answers.of(conversation):
+        return _stream(_events(conversation, begun, pages, store))
+    # what is still unfinished is written by another server on the database, or was when it died
+    await asyncio.to_thread(store.mark_interrupted, ALIVE_SECONDS)
+    return Response(status_code=204)
 
 
 @router.post("/chat/{conversation}/stop", status_code=204)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter
@@ -37,7 +38,8 @@ async def create(body: Compared, models: TheModels, store: TheStore) -> dict[str
     for backend in [models.get(name) for name in body.models]:
         await models.loaded(backend)
     settings = {**body.settings.kept(), "models": body.models}
-    row = store.create(body.content, ", ".join(body.models)[:200], "compare", settings)
+    names = ", ".join(body.models)[:200]
+    row = await asyncio.to_thread(store.create, body.content, names, "compare", settings)
     return {"id": row.id, "title": row.title}
 
 

@@ -50,7 +50,7 @@ async def create(body: First, models: TheModels, store: TheStore) -> dict[str, s
     """A new conversation, named after its first question. Raises ApiError 503 while the model loads."""
     backend = models.get(body.settings.model or "")
     await models.loaded(backend)
-    row = store.create(body.content, backend.model.name, settings=body.settings.kept())
+    row = await asyncio.to_thread(store.create, body.content, backend.model.name, settings=body.settings.kept())
     return {"id": row.id, "title": row.title}
 
 

@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from ozfig.serve.backend import CHAT, Backend
 from ozfig.serve.depends import TheModels, TheReplies, TheSettings, unless_gone
@@ -55,6 +55,12 @@ class Sampling(BaseModel):
     repeat_penalty: float | None = None
     logit_bias: dict[str, float] | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, given: Any) -> Any:
+        """In OpenAI's schema null is the same as a field that is left out."""
+        return {k: v for k, v in given.items() if v is not None} if isinstance(given, dict) else given
+
 
 class TextPart(BaseModel):
     """A piece of a message's content; this model reads text only."""
@@ -68,6 +74,14 @@ class ChatMessage(BaseModel):
 
     role: Literal["system", "developer", "user", "assistant"]
     content: str | list[TextPart]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _said_nothing(cls, given: Any) -> Any:
+        """An assistant's content may be null: a turn that held something else than text."""
+        if isinstance(given, dict) and given.get("role") == "assistant" and given.get("content", "") is None:
+            return {**given, "content": ""}
+        return given
 
     def row(self) -> dict[str, str]:
         """The turn as the model's template knows it."""
@@ -206,6 +220,9 @@ async def _chain(first: str, rest: AsyncGenerator[str]) -> AsyncGenerator[str]:
                 yield event
     except ApiError as error:
         yield _event(error.body())
+    except Exception as error:
+        yield _event(ApiError(500, f"the answer broke off ({type(error).__name__})").body())
+        raise
 
 
 def _choice(reply: Reply, choice: dict[str, Any], index: int) -> dict[str, Any]:

@@ -115,8 +115,9 @@ class Store:
         return row
 
     def save(self, message: int, content: str) -> None:
-        """Keep the part of an answer that has been written so far."""
-        self._execute(update(Message).where(Message.id == message).values(content=content, saved_at=now()))
+        """Keep the part of an answer that has been written so far; one that is finished stays as it is."""
+        unfinished = (Message.id == message, Message.status == "streaming")
+        self._execute(update(Message).where(*unfinished).values(content=content, saved_at=now()))
 
     def finish(self, message: int, content: str, status: Status, **fields: Any) -> None:
         """Keep a whole answer, or the part at which it was cut. `fields` are further columns, such as its tokens."""

@@ -37,6 +37,14 @@ def test_a_folder_on_disk_is_no_address(tmp_path, monkeypatch):
     assert not weights.is_address("runs/site")
 
 
+def test_a_run_that_is_not_made_yet_is_no_address(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert not weights.is_address("runs/site")
+    (tmp_path / "models").mkdir()
+    assert not weights.is_address("models/slip")
+    assert weights.is_address("owner/name")
+
+
 def test_a_file_is_fetched_once_and_tells_how_far_it_is(site):
     site.answers["/m.gguf"] = (200, {"Content-Type": "application/octet-stream"}, DATA)
     seen = []

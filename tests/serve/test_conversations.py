@@ -147,6 +147,9 @@ def test_an_answer_that_kill_9_cut_is_shown_as_interrupted(gguf, tmp_path):
             server.kill()
     server = launch(gguf, tmp_path / "chat.db", tmp_path / "log")
     try:
+        with sqlite3.connect(tmp_path / "chat.db") as raw:  # half a minute passes
+            raw.execute("update messages set saved_at = datetime(saved_at, '-31 seconds')")
+        assert httpx.get(f"{server.url}/chat/{chat}/stream").status_code == 204
         page = httpx.get(f"{server.url}/chat/{chat}").text
     finally:
         server.process.terminate()

@@ -150,3 +150,30 @@ def test_other_machines_need_a_key_and_a_password(monkeypatch):
 def test_what_is_loopback():
     assert all(map(is_loopback, ["localhost", "127.0.0.1", "127.9.9.9", "::1"]))
     assert not any(map(is_loopback, ["0.0.0.0", "::", "10.0.0.1", "localhost.example"]))
+
+
+def test_a_key_does_not_open_pages_that_have_a_password():
+    settings, key = Settings(api_keys=("secret",), password="open sesame"), "Bearer secret"
+    for path in ("/", "/chat/1", "/runs", "/compare"):
+        assert ask(settings, path, Authorization=key).status_code == 401
+    for path in ("/v1/models", "/prompt/a", "/metrics", "/openapi.json"):
+        assert ask(settings, path, Authorization=key).text == "in"
+        assert ask(settings, path).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("site", "mode", "to", "status"),
+    [
+        ("cross-site", "navigate", "document", 200),
+        ("cross-site", "navigate", "iframe", 403),
+        ("cross-site", "no-cors", "image", 403),
+        ("same-site", "navigate", "document", 200),
+        ("same-site", "navigate", "iframe", 403),
+        ("same-site", "cors", "empty", 403),
+        ("same-origin", "navigate", "iframe", 200),
+        ("none", "navigate", "document", 200),
+    ],
+)
+def test_what_a_browser_says_of_where_a_request_comes_from(site, mode, to, status):
+    reply = ask(Settings(), Sec_Fetch_Site=site, Sec_Fetch_Mode=mode, Sec_Fetch_Dest=to)
+    assert reply.status_code == status

@@ -1,10 +1,14 @@
 """The pages' password."""
 
+import asyncio
+
+import httpx
 import pytest
 from starlette.testclient import TestClient
 
 from ozfig.serve.app import create_app
 from ozfig.serve.backend import Backend
+from ozfig.serve.login import Sessions
 from ozfig.serve.models import Models
 from ozfig.serve.settings import Settings
 from ozfig.store.database import Store
@@ -50,3 +54,27 @@ def test_another_site_cannot_log_in(door):
         door.post("/login", data={"password": "open sesame"}, headers={"Origin": "http://evil.example"}).status_code
         == 403
     )
+
+
+def test_forms_that_are_held_back_and_sent_at_once_are_counted(door):
+    async def run():
+        gate = asyncio.Event()
+
+        async def held():
+            await gate.wait()
+            yield b"password=wrong"
+
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(door.app), base_url="http://localhost") as client:
+            tries = [asyncio.create_task(client.post("/login", content=held())) for _ in range(20)]
+            await asyncio.sleep(0.1)
+            gate.set()
+            return [(await one).status_code for one in tries]
+
+    statuses = asyncio.run(run())
+    assert (statuses.count(401), statuses.count(429)) == (5, 15)
+
+
+def test_a_cookie_of_another_program_does_not_log_out(door):
+    session = f"ozfig_session={Sessions('open sesame').make()}"
+    for other in ('prefs={"theme": "dark", "n": [1]}', "a[]=b", "x"):
+        assert door.get("/", headers={"Cookie": f"{other}; {session}"}).url.path == "/"

@@ -241,3 +241,15 @@ def test_litellm_speaks_to_it(served):
     assert reply.usage.completion_tokens == 5
     chunks = list(litellm.completion(**fields, max_tokens=5, stream=True))
     assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+
+
+def test_null_is_a_field_that_is_left_out(served):
+    nulls = dict.fromkeys(("model", "n", "stream", "stop", "max_completion_tokens"))
+    turns = [*HELLO, {"role": "assistant", "content": None}, *HELLO]
+    chat = {**nulls, "messages": turns, "logprobs": None, "max_tokens": 2}
+    reply = httpx.post(f"{served.url}/v1/chat/completions", json=chat, timeout=60)
+    assert (reply.status_code, reply.json()["object"]) == (200, "chat.completion")
+    text = {**nulls, "prompt": "Water", "echo": None, "max_tokens": 2}
+    assert httpx.post(f"{served.url}/v1/completions", json=text, timeout=60).status_code == 200
+    for refused in ({"messages": None}, {"messages": [{"role": "user", "content": None}]}):
+        assert httpx.post(f"{served.url}/v1/chat/completions", json=refused).status_code == 400

@@ -1,9 +1,11 @@
 """Speech to text: the form, another server on loopback, and nothing at all."""
 
+import asyncio
 import importlib.util  # noqa: F401  (the skip condition names it)
 import json
 import os
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import openai
@@ -12,15 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from ozfig.recipe import Serve
+from ozfig.recipe import Serve, Transcriber
 from ozfig.serve.app import create_app
 from ozfig.serve.backend import Backend
 from ozfig.serve.models import Models
-from ozfig.serve.multipart import parse
+from ozfig.serve.multipart import Part, parse
 from ozfig.serve.problems import ApiError
 from ozfig.serve.replies import Replies
 from ozfig.serve.settings import Settings
-from ozfig.serve.speech import subtitles
+from ozfig.serve.speech import Speech, subtitles
 from ozfig.store.database import Store
 from ozfig.types import ModelRef
 
@@ -135,3 +137,28 @@ def test_subtitles():
         "1\n00:00:00,000 --> 00:00:01,500\nHello.\n\n2\n01:01:01,250 --> 01:01:02,000\nBye.\n"
     )
     assert subtitles(rows, "vtt").startswith("WEBVTT\n\n1\n00:00:00.000 --> ")
+
+
+def test_clips_that_nobody_waits_for_any_more_are_heard_one_at_a_time(monkeypatch):
+    speech, running, most = Speech(Transcriber(), 8), [], []
+
+    def hear(fields):
+        running.append(1)
+        most.append(len(running))
+        time.sleep(0.05)
+        running.pop()
+        return [], "en"
+
+    monkeypatch.setattr(speech, "_hear", hear)
+
+    async def run():
+        for _ in range(4):
+            asked = asyncio.create_task(speech.transcribe({"file": Part(b"x")}))
+            await asyncio.sleep(0.01)
+            asked.cancel()
+        assert speech._turnstile.inside == 4, "they keep their places"
+        await asyncio.gather(*speech._works)
+        assert speech._turnstile.inside == 0
+
+    asyncio.run(run())
+    assert most == [1] * 4

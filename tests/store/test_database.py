@@ -160,3 +160,39 @@ def test_an_answer_is_judged_with_the_turns_that_its_model_saw(store):
     store.judge(other.id, rating=1)
     store.supersede(chat.id, q1.id)
     assert [[m.content for m in before] for before, *_ in store.judged()] == [["Q1", "A1", "Q2"], ["Q1", "A1", "Q2b"]]
+
+
+def test_what_an_answer_is_judged_with_holds_no_empty_answers(store):
+    chat = store.create("t", "m")
+    store.add(chat.id, "user", "Q1")
+    store.add(chat.id, "assistant", " ", "interrupted")
+    store.add(chat.id, "user", "Q2")
+    good = store.add(chat.id, "assistant", "A2")
+    store.judge(good.id, rating=1)
+    assert [[m.content for m in before] for before, *_ in store.judged()] == [["Q2"]]
+
+
+def test_a_compared_answer_is_judged_with_the_answers_of_its_own_model(store):
+    chat = store.create("t", "a, b", "compare", {"models": ["a", "b"]})
+    for number in (1, 2):
+        store.add(chat.id, "user", f"Q{number}")
+        for name in ("a", "b"):
+            last = store.add(chat.id, "assistant", f"{name}{number}", model=name)
+    store.judge(last.id, preferred=True)
+    [(before, answer, others)] = store.judged()
+    assert [m.content for m in before] == ["Q1", "b1", "Q2"]
+    assert (answer.content, [m.content for m in others]) == ("b2", ["a2"])
+
+
+def test_an_error_does_not_tell_what_somebody_wrote(store):
+    with pytest.raises(IntegrityError) as caught:
+        store.add("nobody", "user", "my secret question")
+    assert "secret question" not in str(caught.value)
+
+
+def test_a_finished_answer_is_not_saved_over(store):
+    chat = store.create("t", "m")
+    answer = store.add(chat.id, "assistant", "", "streaming")
+    store.finish(answer.id, "whole", "complete")
+    store.save(answer.id, "wh")
+    assert store.message(answer.id).content == "whole"

@@ -79,7 +79,10 @@ export async function resume() {
   for (;;) {
     try {
       const reply = await call(`/chat/${state.conversation}/stream`);
-      if (reply.status === 204) return location.reload();
+      if (reply.status === 204) {
+        await pause(3); // another server may be writing it: the page asks again, but not all the time
+        return location.reload();
+      }
       complain();
       return await show(reply);
     } catch (error) {
