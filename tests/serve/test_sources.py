@@ -157,7 +157,7 @@ def report(*rows):
     """Comparisons as report.json has them: (point, metric, low, high)."""
     across = {"task": "held_out", "condition": "closed_book->retrieved"}
     found = [
-        {**across, "a": f"{p}@closed_book", "b": f"{p}@retrieved", "metric": m, "low": low, "high": high}
+        {**across, "a": f"{p}@closed_book", "b": f"{p}@retrieved", "metric": m, "low": low, "high": high, "p": 0.01}
         for p, m, low, high in rows
     ]
     noise = {"task": "held_out", "condition": "closed_book", "a": "base", "b": "tuned", "metric": "token_f1", "low": 1}
