@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ozfig.evaluate.benchmarks_panel import forgetting
-from ozfig.evaluate.figures import CONDITIONS, Figures, difference, in_sentence, interval, outcome, word
+from ozfig.evaluate.figures import CONDITIONS, Figures, difference, in_sentence, interval, outcome, p_value, word
 from ozfig.evaluate.results import CLOSED, GOLD, RETRIEVED
 from ozfig.types import Comparison
 
@@ -90,7 +90,8 @@ def _others(figures: Figures) -> list[str]:
 
 
 def _evidence(found: Comparison) -> str:
-    note = ", which is noise" if word(found) == "noise" else ""
+    p = f" and p {p_value(found.p)}" if not found.low <= 0 <= found.high and found.p >= 0.05 else ""
+    note = f"{p}, which is noise" if word(found) == "noise" else ""
     return f"95 % interval {interval(found).strip('[]').replace(', ', ' to ')}{note}"
 
 

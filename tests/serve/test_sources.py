@@ -188,6 +188,12 @@ def test_the_report_decides(run, rows, wanted):
     assert helps(report(*rows)) is Documents(run).wanted is wanted
 
 
+def test_an_interval_above_zero_with_a_large_p_does_not_decide():
+    found = report(("tuned", "token_f1", 0.1, 0.3))
+    found["comparisons"][1]["p"] = 0.125
+    assert not helps(found)
+
+
 def test_what_the_recipe_says_of_documents(run):
     assert not Documents(run, "auto").wanted
     assert Documents(run, "always").wanted
