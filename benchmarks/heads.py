@@ -18,7 +18,7 @@ from ozfig.engines import opening
 from ozfig.engines.base import Decoding
 from ozfig.engines.resolve import resolve
 from ozfig.evaluate.metrics import exact_match, token_f1
-from ozfig.evaluate.statistics import mean_and_stderr, paired_bootstrap
+from ozfig.evaluate.statistics import mean_and_stderr, paired_difference
 from ozfig.formats.examples import Reading
 from ozfig.prompts import ask
 from ozfig.recipe import Dataset, Tune
@@ -68,7 +68,7 @@ def main() -> None:
         after = scores(made, items)
     found = {"rows": len(rows), "questions": len(items), "seconds": round(seconds, 1), "metrics": {}}
     for name in before:
-        difference, low, high, _ = paired_bootstrap(before[name], after[name], 10_000, given.seed)
+        difference, low, high, _ = paired_difference(before[name], after[name], 10_000, given.seed)
         means = [mean_and_stderr(values)[0] for values in (before[name], after[name])]
         values = [*means, difference, low, high]
         found["metrics"][name] = dict(

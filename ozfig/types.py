@@ -215,7 +215,7 @@ class Score(Row):
 class Comparison(Row):
     """The paired difference b - a of one metric with its 95 % interval and two-sided p.
 
-    `test` is what gave p (bootstrap or mcnemar), `p_adjusted` is p corrected for the number of comparisons in its
+    `test` is what gave p (t, bootstrap or mcnemar), `p_adjusted` is p corrected for the number of comparisons in its
     family (Holm), `clusters` how many documents the samples are of, where they share some.
     """
 
@@ -235,8 +235,8 @@ class Comparison(Row):
 
     @property
     def is_noise(self) -> bool:
-        """Whether the interval holds zero."""
-        return self.low <= 0 <= self.high
+        """Whether the interval holds zero, or p is not small."""
+        return self.low <= 0 <= self.high or self.p >= 0.05
 
 
 @dataclass(frozen=True)

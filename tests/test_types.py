@@ -15,9 +15,10 @@ def test_an_id_depends_on_content_only():
     assert Example.pair("q", "a").id != Example.pair("q", "a", context="c").id
 
 
-def test_noise_is_an_interval_that_holds_zero():
-    made = [Comparison("a", "b", "t", "c", "f1", 9, 0.1, low, 0.2, 0.1).is_noise for low in (-0.01, 0.01)]
-    assert made == [True, False]
+def test_noise_is_an_interval_that_holds_zero_or_a_large_p():
+    cases = [(-0.01, 0.01), (0.01, 0.01), (0.01, 0.05)]
+    made = [Comparison("a", "b", "t", "c", "f1", 9, 0.1, low, 0.2, p).is_noise for low, p in cases]
+    assert made == [True, False, True]
 
 
 def test_training_and_asking_use_the_same_words():

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from ozfig import registry
-from ozfig.evaluate.statistics import Difference, grouped, holm, mcnemar, mean_and_stderr, paired_bootstrap
+from ozfig.evaluate.statistics import Difference, grouped, holm, mcnemar, mean_and_stderr, method, paired_difference
 from ozfig.types import Comparison, Example, Sample, Score
 
-TASK, VERSION = "held_out", 1  # raise the version when the same replies would score otherwise
+TASK, VERSION = "held_out", 2  # raise the version when the same replies would score or compare otherwise
 LOWER_IS_BETTER = {"answer_loss", "perplexity", "bits_per_byte"}
 LOWER_IS_BETTER |= {"word_perplexity", "byte_perplexity", "brier_score"}  # of benchmarks
 NEUTRAL = {"answer_words"}
@@ -130,14 +130,14 @@ def comparisons(samples: Sequence[Sample], plan: Plan) -> list[Comparison]:
 def paired(
     a: Sequence[float], b: Sequence[float], plan: Plan, clusters: Sequence[str] | None
 ) -> tuple[Difference, str]:
-    """The bootstrap's difference and interval, and the test that p is of.
+    """The paired difference with its interval, and the test that p is of.
 
-    That is the bootstrap's too, but McNemar's where answers are right or wrong and questions independent.
+    That is the interval's own, but McNemar's where answers are right or wrong and questions independent.
     """
-    found = paired_bootstrap(a, b, plan.resamples, plan.seed, clusters).rounded()
+    found = paired_difference(a, b, plan.resamples, plan.seed, clusters).rounded()
     if clusters is None and {*a, *b} <= {0.0, 1.0}:
         return found._replace(p=round(mcnemar(a, b), 6)), "mcnemar"
-    return found, "bootstrap"
+    return found, method(len(set(clusters)) if clusters else len(a))
 
 
 def adjusted(found: Sequence[Comparison]) -> list[Comparison]:

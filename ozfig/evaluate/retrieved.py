@@ -15,6 +15,7 @@ from ozfig.types import Example
 
 WORD = re.compile(r"\w+")
 SAME = 0.6  # a found passage is the right one when it shares this much of the shorter one's words
+LEAST = 0.5  # and when it is no mere scrap: so many words for each of the right one
 
 
 class Found:
@@ -55,4 +56,4 @@ def search(items: Sequence[Example], index: Path | None, k: int) -> Found | None
 
 def _is_same(text: str, passage: Passage) -> bool:
     wanted, found = (set(WORD.findall(t.lower())) for t in (text, passage.with_title()))
-    return len(wanted & found) >= SAME * max(1, min(len(wanted), len(found)))
+    return len(found) >= LEAST * len(wanted) and len(wanted & found) >= SAME * max(1, min(len(wanted), len(found)))

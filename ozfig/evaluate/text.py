@@ -17,11 +17,11 @@ from ozfig import console, files
 from ozfig.errors import UserError
 from ozfig.evaluate import perplexity as ppl
 from ozfig.evaluate.perplexity import Span, Text, Window
-from ozfig.evaluate.statistics import paired_ratios
+from ozfig.evaluate.statistics import method, paired_ratios
 from ozfig.recipe import RunningText
 from ozfig.types import Comparison, ModelRef, Score
 
-CONDITION, VERSION = "running_text", 1  # raise the version when the same losses would score otherwise
+CONDITION, VERSION = "running_text", 2  # raise the version when the same losses would score or compare otherwise
 METHOD = 1  # raise it when the same weights and text would give other losses
 AT_ONCE = 16  # windows in a file
 Measured = dict[str, list[Window]]
@@ -109,7 +109,7 @@ def scores(section: RunningText, measured: Measured) -> list[Score]:
 def comparisons(
     section: RunningText, measured: Measured, steps: Iterable[tuple[str, str]], resamples: int, seed: int
 ) -> list[Comparison]:
-    """The paired differences of models that read the same windows, which resamples are drawn of.
+    """The paired differences of models that read the same windows, which are the units of the interval.
 
     Two models whose tokenizers cut the text differently are not compared: their windows are no pairs.
     """
@@ -123,7 +123,7 @@ def comparisons(
         for metric, units, form in (("perplexity", tokens, np.exp), ("bits_per_byte", sizes, _bits)):
             figures = paired_ratios(before, after, units, form, resamples, seed).rounded()
             row = a, b, f"text:{name(section)}", CONDITION, metric, sum(tokens)
-            found.append(Comparison(*row, *figures, test="bootstrap", clusters=len(first)))
+            found.append(Comparison(*row, *figures, test=method(len(first)), clusters=len(first)))
     return found
 
 

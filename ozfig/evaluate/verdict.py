@@ -1,4 +1,4 @@
-"""The report's sentences. They follow from the intervals alone: where an interval holds zero, it is noise.
+"""The report's sentences. They follow from intervals and p alone: see `Comparison.is_noise`.
 
 Text between two asterisks is what a reader in a hurry should see.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ozfig.evaluate.benchmarks_panel import forgetting
-from ozfig.evaluate.figures import CONDITIONS, Figures, difference, in_sentence, interval, outcome, word
+from ozfig.evaluate.figures import CONDITIONS, Figures, difference, in_sentence, interval, outcome, p_value, word
 from ozfig.evaluate.results import CLOSED, GOLD, RETRIEVED
 from ozfig.types import Comparison
 
@@ -18,6 +18,7 @@ TUNED = {
     "noise": "Tuning made no measurable difference",
     "likelier": "Tuning made the right answers likelier, but not the replies better",
 }
+FEW = 20  # questions below which the headline says how few there are
 # what advice is about: retrieval as it is served, else what a perfect one could give
 TEXT = {RETRIEVED: "What a search finds", GOLD: "The right passage"}
 PASSAGE = {
@@ -47,8 +48,14 @@ def headline(report: dict[str, Any]) -> str:
         return f"The {point} model's {in_sentence(metric)} is {value}; without base and tuned there is no comparison."
     text = outcome(figures.across(("tuned", CLOSED), ("tuned", figures.given), metric))
     if text == "better" and tuning == "better" and _passage_beats_tuning(figures) == "better":
-        return "Tuning helped; giving it the text helps more."
-    return TUNED[tuning] + (PASSAGE[text, tuning] if text else "") + "."
+        return f"Tuning helped; giving it the text helps more{_only(figures)}."
+    return TUNED[tuning] + (PASSAGE[text, tuning] if text else "") + _only(figures) + "."
+
+
+def _only(figures: Figures) -> str:
+    """On how few questions the first sentence rests, where they are few."""
+    change = figures.compare("base", "tuned", figures.condition, figures.primary)
+    return f" (on {change.n} questions only)" if change and change.n < FEW else ""
 
 
 def _tuning(figures: Figures) -> str | None:
@@ -83,7 +90,8 @@ def _others(figures: Figures) -> list[str]:
 
 
 def _evidence(found: Comparison) -> str:
-    note = ", which is noise" if word(found) == "noise" else ""
+    p = f" and p {p_value(found.p)}" if not found.low <= 0 <= found.high and found.p >= 0.05 else ""
+    note = f"{p}, which is noise" if word(found) == "noise" else ""
     return f"95 % interval {interval(found).strip('[]').replace(', ', ' to ')}{note}"
 
 

@@ -95,7 +95,7 @@ PIPELINE = [
     ),
     Stage(
         "evaluate",
-        version=2,
+        version=3,
         inputs={
             "held_out": "prepare/held_out.jsonl",
             "train": "prepare/train.jsonl",

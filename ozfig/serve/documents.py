@@ -52,8 +52,8 @@ class Documents:
 def helps(report: dict[str, Any]) -> bool:
     """Whether a report shows that replies are better with what a search finds than closed book.
 
-    By the verdict's metric, when the 95 % interval of the paired difference lies above zero: of the quantised model
-    where that was compared, else of the tuned one, whose weights it has, else of the base.
+    By the verdict's metric, when the 95 % interval of the paired difference lies above zero and p is below 0.05: of
+    the quantised model where that was compared, else of the tuned one, whose weights it has, else of the base.
     """
     rows = {
         (row["a"].partition("@")[0], row["metric"]): row
@@ -62,4 +62,4 @@ def helps(report: dict[str, Any]) -> bool:
     }
     places = [(point, metric) for point in ("quantised", "tuned", "base") for metric in PRIMARY]
     found = [rows[place] for place in places if place in rows]
-    return bool(found) and found[0]["low"] > 0
+    return bool(found) and found[0]["low"] > 0 and found[0]["p"] < 0.05

@@ -272,7 +272,7 @@ def made(closed, gold, loss=None):
     rows = []
     for metric, values in (("token_f1", (closed, gold)), ("answer_loss", loss or ((-1, 1), (-1, 1)))):
         for condition, (low, high) in zip(("closed_book", "gold_context"), values, strict=True):
-            row = {"task": "held_out", "condition": condition, "metric": metric, "n": 9, "p": 0.5}
+            row = {"task": "held_out", "condition": condition, "metric": metric, "n": 9, "p": 0.01}
             figures = {"difference": (low + high) / 2, "low": low, "high": high}
             rows.append({**row, "a": "tuned on questions", "b": "tuned on passages", **figures})
     score = {"task": "held_out", "version": 1, "n": 9, "mean": 0.4, "stderr": 0.1, "model": "tuned on questions"}

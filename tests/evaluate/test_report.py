@@ -66,6 +66,21 @@ def test_the_verdict_follows_from_the_intervals(report_json, words):
     assert verdict.headline(report_json) == words
 
 
+@pytest.mark.parametrize(("n", "words"), [(19, "Tuning helped (on 19 questions only)."), (20, "Tuning helped.")])
+def test_the_verdict_says_on_how_few_questions_it_rests(n, words):
+    report_json = made(UP)
+    for row in report_json["comparisons"]:
+        row["n"] = n
+    assert verdict.headline(report_json) == words
+
+
+def test_an_interval_without_zero_is_noise_where_p_is_large():
+    report_json = made(UP)
+    report_json["comparisons"][0]["p"] = 0.125
+    assert verdict.headline(report_json) == "Tuning made no measurable difference."
+    assert "+0.20 to +0.40 and p 0.12, which is noise" in verdict.sentences(report_json)[0]
+
+
 @pytest.mark.parametrize("tuning", verdict.TUNED)
 @pytest.mark.parametrize("passage", ["better", "worse", "noise"])
 def test_every_pair_of_outcomes_has_words(passage, tuning):

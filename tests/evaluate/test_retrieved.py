@@ -38,6 +38,17 @@ def test_recall_is_of_the_questions_that_have_a_right_passage(folder):
     assert retrieved.Found(items[2:], folder, 1).recall(items[2:]) is None
 
 
+def test_a_scrap_of_the_right_passage_is_not_the_right_one(tmp_path):
+    pieces = [Passage("dock.html", "", "The dry dock"), Passage("quay.html", "", "The north quay")]
+    index.build(pieces, tmp_path / "index", "words")
+    asked = "What does the dry dock lift?"
+    found = {}
+    for name, right in (("scrap", TEXTS[1] + " Boats wait at its gate."), ("half", "The dry dock lifts forty tonnes.")):
+        items = [Example.pair(asked, "Forty tonnes.", context=right)]
+        found[name] = retrieved.Found(items, tmp_path / "index", 1).recall(items)["recall"]
+    assert found == {"scrap": 0.0, "half": 1.0}
+
+
 def test_wilson_as_published():
     # Newcombe 1998, table I, method 3: 81 of 263 and 0 of 20
     assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)

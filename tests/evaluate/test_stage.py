@@ -157,7 +157,7 @@ def test_right_or_wrong_is_tested_exactly_and_every_p_is_corrected(done):
         for model in ("base", "tuned")
     )
     assert (change["test"], change["p"]) == ("mcnemar", round(mcnemar(before, after), 6))
-    assert compared["base", "tuned", "closed_book", "answer_loss"]["test"] == "bootstrap"
+    assert compared["base", "tuned", "closed_book", "answer_loss"]["test"] == "t"
     assert all(row["p"] <= row["p_adjusted"] <= 1 for row in report["comparisons"])
     family = [row for row in report["comparisons"] if row["metric"] == "exact_match"]
     assert [row["p_adjusted"] for row in family] == pytest.approx(holm([row["p"] for row in family]), abs=2e-6)
@@ -172,7 +172,7 @@ def test_questions_about_one_document_are_one_cluster(with_knowledge):
     report, compared = read(job)
     assert {row["clusters"] for row in report["scores"] if row["condition"] == "closed_book"} == {5}
     change = compared["base", "tuned", "closed_book", "exact_match"]
-    assert (change["clusters"], change["test"]) == (5, "bootstrap")
+    assert (change["clusters"], change["test"]) == (5, "t")
     names = {e.id: e.source for e in sourced}
     rows = [Sample.from_row(row) for row in files.read_jsonl(job.folder / "samples.jsonl")]
     own = [s for s in rows if (s.model, s.condition) == ("tuned", "closed_book")]

@@ -157,7 +157,7 @@ def report(*rows):
     """Comparisons as report.json has them: (point, metric, low, high)."""
     across = {"task": "held_out", "condition": "closed_book->retrieved"}
     found = [
-        {**across, "a": f"{p}@closed_book", "b": f"{p}@retrieved", "metric": m, "low": low, "high": high}
+        {**across, "a": f"{p}@closed_book", "b": f"{p}@retrieved", "metric": m, "low": low, "high": high, "p": 0.01}
         for p, m, low, high in rows
     ]
     noise = {"task": "held_out", "condition": "closed_book", "a": "base", "b": "tuned", "metric": "token_f1", "low": 1}
@@ -186,6 +186,12 @@ def test_documents_are_found_before_pages(run, site):
 def test_the_report_decides(run, rows, wanted):
     (run / "evaluate" / "report.json").write_text(json.dumps(report(*rows)))
     assert helps(report(*rows)) is Documents(run).wanted is wanted
+
+
+def test_an_interval_above_zero_with_a_large_p_does_not_decide():
+    found = report(("tuned", "token_f1", 0.1, 0.3))
+    found["comparisons"][1]["p"] = 0.125
+    assert not helps(found)
 
 
 def test_what_the_recipe_says_of_documents(run):
