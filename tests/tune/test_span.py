@@ -127,7 +127,7 @@ def test_a_question_longer_than_a_window_is_cut(tokenizer):
 
 
 def test_lora_trains_and_keeps_the_head(bert, tmp_path):
-    job = job_of(tmp_path / "tune", bert, Tune(epochs=60, learning_rate=1e-2, batch_tokens=256))
+    job = job_of(tmp_path / "tune", bert, Tune(epochs=60, learning_rate=5e-3, batch_tokens=256))
     outcome = stage.run(job)
     assert (outcome.resolved["tune.head"], outcome.models["tuned"].head) == ("span", "span")
     assert outcome.metrics["final_loss"] < 0.5 * outcome.metrics["first_loss"]
