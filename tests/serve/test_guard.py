@@ -87,7 +87,7 @@ def test_every_reply_has_the_security_headers(host):
     assert "unsafe" not in policy
     assert "frame-ancestors 'none'" in policy
     assert headers["x-content-type-options"] == "nosniff"
-    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["referrer-policy"] == "same-origin"
 
 
 def test_a_password_guards_the_pages_and_a_session_opens_all():

@@ -14,6 +14,8 @@ from ozfig.serve.settings import Settings
 from ozfig.store.database import Store
 from ozfig.types import ModelRef
 
+from .conftest import launch
+
 
 @pytest.fixture
 def door(tmp_path):
@@ -78,3 +80,23 @@ def test_a_cookie_of_another_program_does_not_log_out(door):
     session = f"ozfig_session={Sessions('open sesame').make()}"
     for other in ('prefs={"theme": "dark", "n": [1]}', "a[]=b", "x"):
         assert door.get("/", headers={"Cookie": f"{other}; {session}"}).url.path == "/"
+
+
+def test_a_person_logs_in_with_a_browser(browser, gguf, tmp_path):
+    """Browsers send headers with a form that other clients do not."""
+    server = launch(gguf, tmp_path / "chat.db", tmp_path / "log", OZFIG_PASSWORD="open sesame")
+    context = browser.new_context(base_url=server.url)
+    try:
+        page = context.new_page()
+        page.goto("/")
+        page.fill("#password", "sesame")
+        page.click("button[type=submit]")
+        assert page.locator("[role=alert]").is_visible()
+        page.fill("#password", "open sesame")
+        page.click("button[type=submit]")
+        page.wait_for_selector("#question")
+        assert page.goto("/nope").status == 404
+        assert page.locator("h1").inner_text() == "There is nothing here"
+    finally:
+        context.close()
+        server.kill()
